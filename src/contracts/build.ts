@@ -1,0 +1,76 @@
+/** Requests that make managed images: bootstrap and build. */
+import { z } from 'zod';
+import { hostPathSchema } from './image.ts';
+import { nameSchema } from './name.ts';
+
+/** The build's steps in the order they run. `agent` joins them with the guest agent. */
+export const STEP_NAMES = [
+  'base',
+  'packages',
+  'network',
+  'mise',
+  'opencode',
+  'tmux',
+  'docker',
+  'modules',
+  'user',
+  'cleanup',
+] as const;
+
+export type StepName = (typeof STEP_NAMES)[number];
+
+export const PRESET_NAMES = ['dev', 'minimal'] as const;
+
+export type PresetName = (typeof PRESET_NAMES)[number];
+
+/** Releases of Debian that `image bootstrap` knows; the first is the default. */
+export const DEBIAN_RELEASES = ['bookworm', 'trixie'] as const;
+
+/** Largest root filesystem that may be asked for, `bytes`: ext4's limit at 4 KiB blocks is 16 TiB. */
+export const MAX_DISK_BYTES = 16 * 2 ** 40;
+
+/** Smallest root filesystem that may be asked for, `bytes`. */
+export const MIN_DISK_BYTES = 64 * 2 ** 20;
+
+const diskBytesSchema = z.number().int().min(MIN_DISK_BYTES).max(MAX_DISK_BYTES);
+
+/**
+ * A package as apt takes it: `name`, `name:arch`, `name=version`, `name/release` (Debian policy 5.6.1 and 5.6.12).
+ * It begins with a letter or digit, so it can never be taken for an option.
+ */
+export const packageNameSchema = z
+  .string()
+  .max(256)
+  .regex(
+    /^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?([=/][A-Za-z0-9][A-Za-z0-9.+~:-]*)?$/,
+    'not a Debian package name',
+  );
+
+export const bootstrapRequestSchema = z.strictObject({
+  distribution: z.literal('debian').default('debian'),
+  release: z.enum(DEBIAN_RELEASES).default('bookworm'),
+  sizeBytes: diskBytesSchema.default(2 * 2 ** 30),
+  packages: z.array(packageNameSchema).max(1000).default([]),
+});
+
+export type BootstrapRequest = z.infer<typeof bootstrapRequestSchema>;
+
+export const buildRequestSchema = z.strictObject({
+  /** Name of the source image. */
+  from: nameSchema,
+  preset: z.enum(PRESET_NAMES).default('dev'),
+  /** Root filesystem's size; absent: the source's. */
+  sizeBytes: diskBytesSchema.optional(),
+  packages: z.array(packageNameSchema).max(1000).default([]),
+  docker: z.boolean().default(false),
+  without: z.array(z.enum(STEP_NAMES)).default([]),
+  kernelPath: hostPathSchema.optional(),
+  initrdPath: hostPathSchema.optional(),
+  modulesPath: hostPathSchema.optional(),
+  /** Script that the step `user` runs as root in the guest. */
+  userScript: z.string().max(1024 * 1024).optional(),
+  /** Keep the disk and the logs of a build that failed, and say where. */
+  keepFailed: z.boolean().default(false),
+});
+
+export type BuildRequest = z.infer<typeof buildRequestSchema>;

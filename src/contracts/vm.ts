@@ -1,0 +1,72 @@
+/** VMs: durable intent (the spec) and what is true now (the state). */
+import { z } from 'zod';
+import { MAX_DISK_BYTES, MIN_DISK_BYTES } from './build.ts';
+import { nameSchema } from './name.ts';
+
+export const ENGINE_NAMES = ['qemu', 'firecracker'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+export const ACCELERATORS = ['kvm', 'tcg'] as const;
+export type Accelerator = (typeof ACCELERATORS)[number];
+
+export const VM_STATES = ['creating', 'stopped', 'starting', 'running', 'stopping', 'deleting', 'failed'] as const;
+export type VmState = (typeof VM_STATES)[number];
+
+export const MAX_CPUS = 64;
+export const MIN_MEMORY_BYTES = 128 * 2 ** 20;
+export const MAX_MEMORY_BYTES = 2 ** 40;
+
+export const vmSchema = z.object({
+  id: z.string(),
+  name: nameSchema,
+  state: z.enum(VM_STATES),
+  imageName: z.string(),
+  cpus: z.number().int(),
+  memoryBytes: z.number().int(),
+  diskBytes: z.number().int(),
+  nat: z.boolean(),
+  address: z.ipv4(),
+  macAddress: z.string(),
+  tapName: z.string(),
+  createdAt: z.iso.datetime(),
+  /** Set while it runs. */
+  startedAt: z.iso.datetime().optional(),
+  engine: z.enum(ENGINE_NAMES).optional(),
+  accelerator: z.enum(ACCELERATORS).optional(),
+  /** Pid of the VMM. */
+  pid: z.number().int().optional(),
+  /** Why the state is `failed`. */
+  stateReason: z.string().optional(),
+  /** The VM is removed when it stops. */
+  ephemeral: z.boolean(),
+});
+
+export type Vm = z.infer<typeof vmSchema>;
+
+export const createVmRequestSchema = z.strictObject({
+  /** Left out, one is made up. */
+  name: nameSchema.optional(),
+  /** Left out: the config's `default_image_name`. */
+  image: nameSchema.optional(),
+  cpus: z.number().int().min(1).max(MAX_CPUS).optional(),
+  memoryBytes: z.number().int().min(MIN_MEMORY_BYTES).max(MAX_MEMORY_BYTES).optional(),
+  diskBytes: z.number().int().min(MIN_DISK_BYTES).max(MAX_DISK_BYTES).optional(),
+  nat: z.boolean().default(false),
+  start: z.boolean().default(true),
+  /** Remove the VM when it stops, or when the client that asked for it goes away. */
+  ephemeral: z.boolean().default(false),
+});
+
+export type CreateVmRequest = z.infer<typeof createVmRequestSchema>;
+
+/** What the system's `ssh` needs to reach a VM; all paths are on the host. */
+export const sshAccessSchema = z.object({
+  vmName: nameSchema,
+  user: z.string(),
+  identityPath: z.string(),
+  knownHostsPath: z.string(),
+  /** Name under which the host key stands in `knownHostsPath`. */
+  hostKeyAlias: z.string(),
+});
+
+export type SshAccess = z.infer<typeof sshAccessSchema>;

@@ -1,0 +1,22 @@
+/** What running work sees of its operation: stages, log, progress, cancel. */
+
+export interface StageContext {
+  readonly signal: AbortSignal;
+  /** One line for the operation's log; control characters are the reader's affair. */
+  log(line: string): void;
+  progress(done: number, total: number): void;
+  /** A short word about the outcome, shown beside the stage. */
+  note(text: string): void;
+}
+
+/** Runs one named stage; its failure fails the stage and is thrown on. */
+export type StageRunner = <T>(name: string, work: (stage: StageContext) => Promise<T>) => Promise<T>;
+
+export interface OperationContext {
+  readonly id: string;
+  /** Aborted with an AppError OPERATION_CANCELLED as its reason. */
+  readonly signal: AbortSignal;
+  readonly stage: StageRunner;
+  /** Marks a stage that was planned and is not needed. */
+  skip(name: string, note: string): void;
+}

@@ -1,0 +1,236 @@
+/** What the domain needs of the machine to run VMs. Adapters implement these; tests fake them. */
+import type { SshAccess, Accelerator, EngineName } from '../../contracts/vm.ts';
+
+/** Enough to find a VMM again after the daemon was restarted, and to be sure that it is the same one. */
+export interface MachineIdentity {
+  readonly engine: EngineName;
+  readonly accelerator: Accelerator;
+  readonly pid: number;
+  readonly startTimeTicks: number;
+  readonly bootId: string;
+  readonly controlSocketPath: string;
+}
+
+export interface MachineDrive {
+  /** Letters, digits and `_`. */
+  readonly id: string;
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+/** Everything an engine needs to start one VMM; nothing is optional that the engine would have to guess. */
+export interface MachineSpec {
+  /** `vm-1a2b3c4d5e`. */
+  readonly id: string;
+  readonly name: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly kernelPath: string;
+  readonly initrdPath: string | undefined;
+  /** Guest's kernel arguments beyond those the engine itself needs (console, reboot, clock). */
+  readonly kernelArgs: readonly string[];
+  /** The first is the root disk. */
+  readonly drives: readonly MachineDrive[];
+  readonly nic: { readonly tapName: string; readonly macAddress: string };
+  readonly consolePath: string;
+  readonly vmmLogPath: string;
+  readonly controlSocketPath: string;
+  /**
+   * Written down before the VMM runs a single guest instruction, so that a crash in between leaves evidence.
+   */
+  readonly onIdentity: (identity: MachineIdentity) => Promise<void>;
+}
+
+export type MachineExitReason = 'guest-shutdown' | 'guest-reset' | 'guest-panic' | 'stopped' | 'killed' | 'crashed';
+
+export interface MachineExit {
+  readonly reason: MachineExitReason;
+  /** In words: exit status, signal, the VMM's last line. */
+  readonly detail: string;
+}
+
+export interface RunningMachine {
+  readonly identity: MachineIdentity;
+  /** How often the boot watchdog had to start the VMM again. */
+  readonly bootRetries: number;
+  /** Settles when the VMM is gone; never rejects. */
+  readonly exited: Promise<MachineExit>;
+  /** Presses the power button; what the guest makes of it is its own affair. */
+  pressPowerButton(signal: AbortSignal): Promise<void>;
+  /** SIGTERM, then SIGKILL after a bound; returns when the VMM is gone. */
+  kill(): Promise<MachineExit>;
+  /** Lets go of the control connection; the VMM runs on. */
+  release(): void;
+}
+
+export interface EngineCapabilities {
+  readonly snapshots: boolean;
+  readonly pause: boolean;
+  /** Most drives a machine can have beside its network card. */
+  readonly maxDrives: number;
+  readonly kernelFormats: readonly ('bzimage' | 'elf')[];
+}
+
+export interface Engine {
+  readonly name: EngineName;
+  readonly accelerator: Accelerator;
+  readonly capabilities: EngineCapabilities;
+  /**
+   * Starts a VMM in its own session; it outlives us. Returns once the guest's console has shown its first byte.
+   *
+   * @throws AppError ENGINE_FAILED where the VMM refuses to start, BOOT_TIMEOUT where the console stays empty
+   * after every retry, PATH_TOO_LONG; nothing of it runs then.
+   */
+  start(spec: MachineSpec, signal: AbortSignal): Promise<RunningMachine>;
+  /** @returns undefined where the VMM that `identity` describes is gone. */
+  adopt(identity: MachineIdentity): Promise<RunningMachine | undefined>;
+  /** Seconds that a guest may take, relative to KVM: 1 there, about 10 in software. */
+  readonly slowness: number;
+}
+
+/** Chooses an engine for this host. */
+export interface Engines {
+  /** @throws AppError ENGINE_UNAVAILABLE. */
+  choose(): Promise<Engine>;
+  /** The engine that can adopt this machine. */
+  forIdentity(identity: MachineIdentity): Engine;
+}
+
+/** A file written into a filesystem image that is not mounted. */
+export interface DiskFile {
+  /** Absolute path in the guest. */
+  readonly path: string;
+  readonly content: string | Uint8Array;
+  /** Permission bits, `0o600`. */
+  readonly mode: number;
+}
+
+export interface DiskSymlink {
+  readonly path: string;
+  readonly target: string;
+}
+
+export interface FilesystemFacts {
+  readonly sizeBytes: number;
+  /** Blocks in use, `bytes`: what a shrink could never go below. */
+  readonly usedBytes: number;
+}
+
+export interface Disks {
+  /** @throws AppError ROOTFS_INVALID where the file is no ext4 filesystem, IMAGE_FILES_MISSING where it cannot be read. */
+  inspect(path: string): Promise<FilesystemFacts>;
+  /**
+   * Copies a disk: reflink where the filesystem can, else a sparse copy that skips holes.
+   *
+   * @returns how it was done.
+   * @throws AppError DISK_FULL before anything is written where the space does not suffice.
+   */
+  clone(sourcePath: string, targetPath: string, signal: AbortSignal): Promise<'reflink' | 'sparse copy'>;
+  /** `e2fsck -fy`: mends what can be mended. @throws AppError ROOTFS_INVALID where it cannot. */
+  check(path: string, signal: AbortSignal): Promise<void>;
+  /** Grows file and filesystem. @throws AppError SIZE_INVALID where that would shrink it. */
+  grow(path: string, sizeBytes: number, signal: AbortSignal): Promise<void>;
+  /** Reads one file of an unmounted filesystem; undefined where it does not exist. */
+  readFile(path: string, guestPath: string): Promise<Uint8Array | undefined>;
+  /** Writes files (owner root, parents made 0755) and symlinks into an unmounted filesystem, replacing what is there. */
+  writeFiles(
+    path: string,
+    entries: { readonly files: readonly DiskFile[]; readonly symlinks?: readonly DiskSymlink[] },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** SHA-256 over the whole file, `sha256:...`. */
+  digest(path: string, signal: AbortSignal): Promise<string>;
+  /** Free for us in the folder's filesystem. */
+  freeBytes(dir: string): Promise<number>;
+  /** Blocks that the file really occupies. */
+  allocatedBytes(path: string): Promise<number>;
+}
+
+/** Where and how a guest's sshd is reached by the daemon. */
+export interface GuestTarget {
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  /** The only host key that is accepted: `ssh-ed25519 AAAA...`. */
+  readonly hostPublicKey: string;
+}
+
+export interface GuestCommand {
+  /** Absolute path of a program in the guest. */
+  readonly program: string;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly onLine?: (line: string) => void;
+  /** Deadline; the remote process group is killed then. */
+  readonly timeoutMs: number;
+}
+
+export interface GuestUpload {
+  readonly guestPath: string;
+  readonly mode: number;
+  /** Content, or a file of the host that is streamed. */
+  readonly source: { readonly content: string | Uint8Array } | { readonly hostPath: string };
+}
+
+export interface GuestSession extends AsyncDisposable {
+  /**
+   * Runs a program to its end, stdout and stderr joined line by line.
+   *
+   * @returns its exit status, and the last lines of its output.
+   * @throws AppError BUILD_STEP_TIMEOUT past its deadline; GUEST_UNREACHABLE where the connection is lost.
+   */
+  run(command: GuestCommand, signal: AbortSignal): Promise<{ readonly exitStatus: number; readonly tail: readonly string[] }>;
+  /** Makes parents (0755) as needed. */
+  upload(uploads: readonly GuestUpload[], signal: AbortSignal): Promise<void>;
+  /** Streams a host folder's content into a guest folder as a tar; modes and symlinks kept, owner root. */
+  uploadTree(hostDir: string, guestDir: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface GuestShell {
+  /**
+   * Waits until sshd answers and our key is accepted.
+   *
+   * @throws AppError GUEST_UNREACHABLE once `timeoutMs` has passed; a host key that is not the pinned one fails at once.
+   */
+  connect(target: GuestTarget, options: { readonly timeoutMs: number }, signal: AbortSignal): Promise<GuestSession>;
+}
+
+/** Key pairs, and our own known_hosts. */
+export interface SshKeys {
+  /** The key that guests let in; made at first use unless the config names one. `authorized_keys` form. */
+  clientPublicKey(): Promise<string>;
+  /** A fresh ed25519 host key for one guest. */
+  generateHostKey(): Promise<{ readonly privateKey: string; readonly publicKey: string }>;
+  /** Pins a host key under an alias; replaces what was there. */
+  pin(alias: string, publicKey: string): Promise<void>;
+  unpin(alias: string): Promise<void>;
+  access(vmName: string, alias: string): Promise<SshAccess>;
+}
+
+/** A VM's folders. Everything in them goes when they are removed. */
+export interface MachineFolders {
+  /** Makes durable and short-lived folder. @throws AppError PATH_TOO_LONG where a socket would not fit. */
+  create(vmId: string): Promise<MachineFolder>;
+  locate(vmId: string): MachineFolder;
+  remove(vmId: string): Promise<void>;
+  /** Ids of every folder that exists, for reconciliation. */
+  list(): Promise<readonly string[]>;
+  readRuntime(vmId: string): Promise<MachineRuntime | undefined>;
+  writeRuntime(vmId: string, runtime: MachineRuntime): Promise<void>;
+  clearRuntime(vmId: string): Promise<void>;
+  /** The console's last lines, control characters made visible. */
+  consoleTail(vmId: string, lines: number): Promise<readonly string[]>;
+}
+
+export interface MachineFolder {
+  readonly diskPath: string;
+  readonly consolePath: string;
+  readonly vmmLogPath: string;
+  readonly controlSocketPath: string;
+}
+
+/** What is true of a running VM now; found again after a restart by this and the evidence it names. */
+export interface MachineRuntime {
+  readonly identity: MachineIdentity;
+  readonly startedAt: string;
+}

@@ -1,0 +1,54 @@
+import type { CreateVmRequest, EngineName } from '../../contracts/vm.ts';
+
+/** What the user asked for and what tear-down needs: durable. What is true now lives in the runtime file. */
+export interface VmRecord {
+  /** `vm-` and 10 hexadecimal digits; TAP name and folders are derived from it. */
+  readonly id: string;
+  readonly name: string;
+  readonly imageId: string;
+  readonly imageName: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly nat: boolean;
+  readonly address: string;
+  readonly macAddress: string;
+  readonly tapName: string;
+  readonly hostPublicKey: string;
+  readonly kernelPath: string;
+  readonly initrdPath: string | undefined;
+  readonly ephemeral: boolean;
+  /** A build's transient VM: never listed, always removed. */
+  readonly transient: boolean;
+  readonly createdAt: string;
+  /** `creating` until its disk is ready; a record still `creating` after a restart is removed. */
+  readonly phase: 'creating' | 'ready' | 'deleting';
+  readonly engine: EngineName;
+}
+
+export type VmSpecRequest = CreateVmRequest;
+
+export interface VmRepository {
+  list(): readonly VmRecord[];
+  find(id: string): VmRecord | undefined;
+  findByName(name: string): VmRecord | undefined;
+  /**
+   * Inserts the record in one transaction that also takes its name, address, MAC and TAP.
+   *
+   * @param choose is called with the addresses in use and returns the record to insert.
+   * @throws AppError NAME_TAKEN; what `choose` throws.
+   */
+  reserve(choose: (taken: { readonly names: ReadonlySet<string>; readonly addresses: ReadonlySet<string> }) => VmRecord): VmRecord;
+  update(record: VmRecord): void;
+  delete(id: string): void;
+  usingImage(imageId: string): readonly VmRecord[];
+}
+
+/** Names of images being made: taken before the work starts, given back when it ends either way. */
+export interface NameReservations {
+  /** @throws AppError NAME_TAKEN where an image or another reservation has it. */
+  reserveImageName(name: string, operationId: string): void;
+  release(operationId: string): void;
+  /** Reservations left over from before a restart. */
+  clearAll(): void;
+}

@@ -1,0 +1,234 @@
+/**
+ * The one door to other programs: argv only, never a shell.
+ * `run` waits for a program; `supervise` starts one that outlives us.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+/** How much of each output stream is kept, `bytes`. */
+const DEFAULT_MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
+/** From SIGTERM to SIGKILL after an abort or a deadline. */
+const KILL_AFTER_MS = 3_000;
+
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+  /** Deadline; the whole process group is ended then. */
+  readonly timeoutMs?: number;
+  readonly input?: string | Uint8Array;
+  readonly cwd?: string;
+  /** Added to our own environment; undefined takes a variable out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Called with each line of stdout and stderr as it comes. */
+  readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
+  /** Kept of each stream; more is dropped from its beginning. */
+  readonly maxOutputBytes?: number;
+  /** Exit statuses that are no failure; 0 where left out. */
+  readonly okStatuses?: readonly number[];
+}
+
+export interface RunResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitStatus: number;
+}
+
+export type ProcessFailure = 'not-found' | 'not-started' | 'exit' | 'signal' | 'timeout' | 'aborted';
+
+/** A program that could not be started or did not end well; the facts are fields. */
+export class ProcessError extends Error {
+  override readonly name = 'ProcessError';
+  readonly failure: ProcessFailure;
+  readonly program: string;
+  readonly exitStatus: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+
+  constructor(
+    failure: ProcessFailure,
+    program: string,
+    facts: { exitStatus?: number | undefined; stdout?: string; stderr?: string; reason: string; cause?: unknown },
+  ) {
+    const words = lastLines(facts.stderr ?? '', 3) || lastLines(facts.stdout ?? '', 3);
+    super(`${program} ${facts.reason}${words ? `: ${words}` : ''}`, { cause: facts.cause });
+    this.failure = failure;
+    this.program = program;
+    this.exitStatus = facts.exitStatus;
+    this.stdout = facts.stdout ?? '';
+    this.stderr = facts.stderr ?? '';
+  }
+}
+
+function lastLines(text: string, count: number): string {
+  return text.trimEnd().split('\n').slice(-count).join('\n').trim();
+}
+
+/**
+ * Runs a program to its end.
+ *
+ * @throws ProcessError where it cannot be started, exits with another status than `okStatuses`, is ended by a
+ * signal, passes its deadline, or `signal` is aborted. After the last two its whole process group is gone.
+ */
+export async function run(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
+  const [program, ...args] = argv;
+  if (options.signal?.aborted) throw new ProcessError('aborted', program, { reason: 'was not started: cancelled' });
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    // A group of its own, so that a deadline ends grandchildren too.
+    detached: true,
+  });
+  const stdout = collect(child.stdout, 'stdout', options);
+  const stderr = collect(child.stderr, 'stderr', options);
+  const stop = stopper(child, options);
+  try {
+    if (options.input !== undefined && child.stdin) {
+      // A program that ends without reading its input is judged by its exit status, not by EPIPE.
+      child.stdin.on('error', () => undefined);
+      child.stdin.end(options.input);
+    }
+    const [status, signalName] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    const output = { stdout: stdout(), stderr: stderr(), exitStatus: status ?? undefined };
+    if (stop.cause) {
+      const reason = stop.cause === 'timeout' ? `ran longer than ${options.timeoutMs} ms` : 'was cancelled';
+      throw new ProcessError(stop.cause, program, { ...output, reason });
+    }
+    if (status === null) throw new ProcessError('signal', program, { ...output, reason: `was ended by ${signalName}` });
+    if (!(options.okStatuses ?? [0]).includes(status)) {
+      throw new ProcessError('exit', program, { ...output, reason: `ended with status ${status}` });
+    }
+    return { stdout: output.stdout, stderr: output.stderr, exitStatus: status };
+  } catch (error) {
+    throw startFailure(error, program);
+  } finally {
+    stop.clear();
+  }
+}
+
+function startFailure(error: unknown, program: string): unknown {
+  if (error instanceof ProcessError || !(error instanceof Error) || !('code' in error)) return error;
+  const missing = error.code === 'ENOENT';
+  const reason = missing ? 'is not installed, or not on PATH' : `could not be started (${String(error.code)})`;
+  return new ProcessError(missing ? 'not-found' : 'not-started', program, { reason, cause: error });
+}
+
+function collect(stream: Readable | null, name: 'stdout' | 'stderr', options: RunOptions): () => string {
+  const limit = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream?.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    size += chunk.length;
+    while (chunks.length > 1 && size - (chunks[0]?.length ?? 0) >= limit) size -= chunks.shift()?.length ?? 0;
+  });
+  const onLine = options.onLine;
+  if (stream && onLine) createInterface({ input: stream }).on('line', (line) => onLine(line, name));
+  return () => Buffer.concat(chunks).toString('utf8').slice(-limit);
+}
+
+function stopper(
+  child: ChildProcess,
+  options: RunOptions,
+): { readonly cause: 'timeout' | 'aborted' | undefined; clear: () => void } {
+  let cause: 'timeout' | 'aborted' | undefined;
+  let killTimer: NodeJS.Timeout | undefined;
+  const stop = (why: 'timeout' | 'aborted'): void => {
+    if (cause) return;
+    cause = why;
+    signalGroup(child.pid, 'SIGTERM');
+    killTimer = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS);
+  };
+  const onAbort = (): void => stop('aborted');
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  const deadline = options.timeoutMs === undefined ? undefined : setTimeout(() => stop('timeout'), options.timeoutMs);
+  return {
+    get cause() {
+      return cause;
+    },
+    clear() {
+      clearTimeout(deadline);
+      clearTimeout(killTimer);
+      options.signal?.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
+/**
+ * Runs a program on our own terminal: stdin, stdout and stderr are ours, Ctrl-C goes to it.
+ *
+ * @returns its exit status; 128 + the signal's number where a signal ended it, as a shell has it.
+ * @throws ProcessError where it cannot be started.
+ */
+export async function attach(argv: readonly [string, ...string[]]): Promise<number> {
+  const [program, ...args] = argv;
+  // The terminal sends SIGINT to the whole group: the program decides what it means, and we wait for it.
+  const ignore = (): void => undefined;
+  process.on('SIGINT', ignore);
+  try {
+    const child = spawn(program, args, { stdio: 'inherit' });
+    const [status, signalName] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    return status ?? 128 + (signalName ? constants.signals[signalName] : 0);
+  } catch (error) {
+    throw startFailure(error, program);
+  } finally {
+    process.off('SIGINT', ignore);
+  }
+}
+
+export interface SuperviseOptions {
+  /** File that takes stdout and stderr; created 0600, appended to. */
+  readonly logPath: string;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Supervised {
+  readonly pid: number;
+  /** Settles when the program ends while we live; after a restart of ours, evidence tells instead. */
+  readonly exited: Promise<{ exitStatus: number | null; signal: NodeJS.Signals | null }>;
+}
+
+/**
+ * Starts a program in a session of its own: it goes on when we end.
+ *
+ * @throws ProcessError where it cannot be started.
+ */
+export async function supervise(
+  argv: readonly [string, ...string[]],
+  options: SuperviseOptions,
+): Promise<Supervised> {
+  const [program, ...args] = argv;
+  const log = openSync(options.logPath, 'a', 0o600);
+  try {
+    const child = spawn(program, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', log, log],
+      detached: true,
+    });
+    const exited = new Promise<{ exitStatus: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+      child.once('exit', (exitStatus, signal) => resolve({ exitStatus, signal }));
+    });
+    await once(child, 'spawn');
+    if (child.pid === undefined) throw new ProcessError('not-started', program, { reason: 'has no pid' });
+    child.unref();
+    return { pid: child.pid, exited };
+  } catch (error) {
+    throw startFailure(error, program);
+  } finally {
+    closeSync(log);
+  }
+}
