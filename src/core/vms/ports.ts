@@ -188,6 +188,16 @@ export interface GuestSession extends AsyncDisposable {
 
 export interface GuestShell {
   /**
+   * Waits until sshd greets. Cheaper than `connect`: no key exchange, which takes seconds in a software-emulated guest.
+   *
+   * @throws AppError GUEST_UNREACHABLE once `timeoutMs` has passed.
+   */
+  awaitGreeting(
+    target: Pick<GuestTarget, 'address' | 'port'>,
+    options: { readonly timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /**
    * Waits until sshd answers and our key is accepted.
    *
    * @throws AppError GUEST_UNREACHABLE once `timeoutMs` has passed; a host key that is not the pinned one fails at once.

@@ -1,0 +1,73 @@
+/** From a request to a record: every default resolved, every limit checked, nothing made. Pure. */
+import { MIN_MEMORY_BYTES, type CreateVmRequest } from '../../contracts/vm.ts';
+import type { Image } from '../../contracts/image.ts';
+import { formatSize } from '../../contracts/size.ts';
+import { AppError } from '../app-error.ts';
+import { lowestFreeAddress, macAddressOf, tapNameOf } from '../networks/address-plan.ts';
+import type { VmRecord } from './repository.ts';
+
+export interface VmDefaults {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number | undefined;
+}
+
+export interface ResolvedSpec {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly nat: boolean;
+  readonly ephemeral: boolean;
+}
+
+/** @throws AppError SIZE_INVALID where the disk would be smaller than the image. */
+export function resolveSpec(request: CreateVmRequest, image: Image, defaults: VmDefaults): ResolvedSpec {
+  if (request.diskBytes !== undefined && request.diskBytes < image.sizeBytes) {
+    throw new AppError(
+      'SIZE_INVALID',
+      `A disk of ${formatSize(request.diskBytes)} is smaller than image "${image.name}" (${formatSize(image.sizeBytes)}).`,
+      { hint: `Ask for at least ${formatSize(image.sizeBytes)}, or leave the size out.` },
+    );
+  }
+  return {
+    cpus: request.cpus ?? defaults.cpus,
+    memoryBytes: Math.max(request.memoryBytes ?? defaults.memoryBytes, MIN_MEMORY_BYTES),
+    diskBytes: request.diskBytes ?? Math.max(defaults.diskBytes ?? 0, image.sizeBytes),
+    nat: request.nat,
+    ephemeral: request.ephemeral,
+  };
+}
+
+export interface RecordFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly image: Image;
+  readonly spec: ResolvedSpec;
+  readonly hostPublicKey: string;
+  readonly transient: boolean;
+  readonly createdAt: string;
+  readonly engine: VmRecord['engine'];
+  readonly cidr: string;
+}
+
+/** @throws AppError ADDRESSES_EXHAUSTED. */
+export function planRecord(facts: RecordFacts, takenAddresses: ReadonlySet<string>): VmRecord {
+  const address = lowestFreeAddress(facts.cidr, takenAddresses);
+  return {
+    id: facts.id,
+    name: facts.name,
+    imageId: facts.image.id,
+    imageName: facts.image.name,
+    ...facts.spec,
+    address,
+    macAddress: macAddressOf(address),
+    tapName: tapNameOf(facts.id),
+    hostPublicKey: facts.hostPublicKey,
+    kernelPath: facts.image.boot.kernelPath,
+    initrdPath: facts.image.boot.initrdPath,
+    transient: facts.transient,
+    createdAt: facts.createdAt,
+    phase: 'creating',
+    engine: facts.engine,
+  };
+}

@@ -1,0 +1,67 @@
+/** Which verb a VM takes in which state: pure, and the one place that says so. */
+import type { VmState } from '../../contracts/vm.ts';
+import { AppError } from '../app-error.ts';
+
+export type VmVerb = 'start' | 'stop' | 'delete' | 'ssh';
+
+/** `ok`: act. `nothing`: it is so already. `busy`: another operation has it. `refused`: the state forbids it. */
+type Answer = 'ok' | 'nothing' | 'busy' | 'refused';
+
+const ANSWERS: Readonly<Record<VmVerb, Readonly<Record<VmState, Answer>>>> = {
+  start: {
+    creating: 'busy',
+    stopped: 'ok',
+    starting: 'busy',
+    running: 'nothing',
+    stopping: 'busy',
+    deleting: 'busy',
+    failed: 'ok',
+  },
+  stop: {
+    creating: 'busy',
+    stopped: 'nothing',
+    starting: 'busy',
+    running: 'ok',
+    stopping: 'busy',
+    deleting: 'busy',
+    failed: 'nothing',
+  },
+  delete: {
+    creating: 'busy',
+    stopped: 'ok',
+    starting: 'busy',
+    running: 'ok',
+    stopping: 'busy',
+    deleting: 'busy',
+    failed: 'ok',
+  },
+  ssh: {
+    creating: 'refused',
+    stopped: 'refused',
+    starting: 'refused',
+    running: 'ok',
+    stopping: 'refused',
+    deleting: 'refused',
+    failed: 'refused',
+  },
+};
+
+/**
+ * @returns false where the VM is already as the verb would leave it.
+ * @throws AppError VM_BUSY, VM_STATE_INVALID.
+ */
+export function allowVerb(verb: VmVerb, vm: { readonly name: string; readonly state: VmState }): boolean {
+  const answer = ANSWERS[verb][vm.state];
+  switch (answer) {
+    case 'ok':
+      return true;
+    case 'nothing':
+      return false;
+    case 'busy':
+      throw new AppError('VM_BUSY', `VM "${vm.name}" is ${vm.state}; it cannot be asked to ${verb} now.`);
+    case 'refused':
+      throw new AppError('VM_STATE_INVALID', `VM "${vm.name}" is ${vm.state}, not running.`, {
+        hint: vm.state === 'stopped' || vm.state === 'failed' ? `Start it: banger vm start ${vm.name}` : 'Wait until it runs.',
+      });
+  }
+}
