@@ -1,0 +1,43 @@
+import { defineConfig } from 'vitest/config';
+import { TierReporter } from './scripts/tier-reporter.ts';
+
+const MINUTE_MS = 60_000;
+
+/**
+ * Three tiers. `unit` is pure; `integration` uses real programs, sockets, namespaces; `vm` boots real machines through
+ * `bin/banger`. A test that cannot run here calls `context.skip('why')`: the reason is printed, and CI refuses
+ * skips in tier `vm`.
+ */
+export default defineConfig({
+  test: {
+    reporters: ['default', new TierReporter()],
+    // Two cores: more workers only make deadlines tighter.
+    maxWorkers: 2,
+    passWithNoTests: false,
+    coverage: { provider: 'v8', include: ['src/**/*.ts'], reportsDirectory: 'coverage' },
+    projects: [
+      {
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          testTimeout: MINUTE_MS,
+          hookTimeout: MINUTE_MS,
+        },
+      },
+      {
+        test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          // One machine at a time: guests are slow enough in software without company.
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 20 * MINUTE_MS,
+          hookTimeout: 20 * MINUTE_MS,
+        },
+      },
+    ],
+  },
+});
