@@ -41,10 +41,7 @@ const diskBytesSchema = z.number().int().min(MIN_DISK_BYTES).max(MAX_DISK_BYTES)
 export const packageNameSchema = z
   .string()
   .max(256)
-  .regex(
-    /^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?([=/][A-Za-z0-9][A-Za-z0-9.+~:-]*)?$/,
-    'not a Debian package name',
-  );
+  .regex(/^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?([=/][A-Za-z0-9][A-Za-z0-9.+~:-]*)?$/, 'not a Debian package name');
 
 export const bootstrapRequestSchema = z.strictObject({
   distribution: z.literal('debian').default('debian'),
@@ -68,7 +65,10 @@ export const buildRequestSchema = z.strictObject({
   initrdPath: hostPathSchema.optional(),
   modulesPath: hostPathSchema.optional(),
   /** Script that the step `user` runs as root in the guest. */
-  userScript: z.string().max(1024 * 1024).optional(),
+  userScript: z
+    .string()
+    .max(1024 * 1024)
+    .optional(),
   /** Keep the disk and the logs of a build that failed, and say where. */
   keepFailed: z.boolean().default(false),
 });

@@ -61,9 +61,15 @@ export const configSchema = z.strictObject({
   sources: z
     .strictObject({
       /** Version of `@jdxcode/mise-linux-x64` on the npm registry. */
-      mise_version: z.string().regex(/^\d+\.\d+\.\d+$/).optional(),
+      mise_version: z
+        .string()
+        .regex(/^\d+\.\d+\.\d+$/)
+        .optional(),
       /** Version of `opencode-linux-x64` on the npm registry. */
-      opencode_version: z.string().regex(/^\d+\.\d+\.\d+$/).optional(),
+      opencode_version: z
+        .string()
+        .regex(/^\d+\.\d+\.\d+$/)
+        .optional(),
       tpm: gitSourceSchema.optional(),
       tmux_resurrect: gitSourceSchema.optional(),
       tmux_continuum: gitSourceSchema.optional(),

@@ -37,7 +37,11 @@ export const ERRORS = catalogue({
     title: 'A package name that no Debian package can have',
     hint: 'A package name is lower-case letters, digits, "+", "-" and "."; `name=version` and `name/release` are allowed.',
   },
-  STEP_UNKNOWN: { status: 422, title: 'No build step has this name', hint: 'See `banger image build --help` for the steps.' },
+  STEP_UNKNOWN: {
+    status: 422,
+    title: 'No build step has this name',
+    hint: 'See `banger image build --help` for the steps.',
+  },
   STEP_INVALID: {
     status: 422,
     title: 'A build step cannot be used this way',
@@ -50,7 +54,11 @@ export const ERRORS = catalogue({
   },
 
   // Images and kernels
-  IMAGE_NOT_FOUND: { status: 404, title: 'No image has this name', hint: '`banger image list` shows the images there are.' },
+  IMAGE_NOT_FOUND: {
+    status: 404,
+    title: 'No image has this name',
+    hint: '`banger image list` shows the images there are.',
+  },
   IMAGE_IN_USE: {
     status: 409,
     title: 'VMs or builds use the image',
@@ -76,7 +84,11 @@ export const ERRORS = catalogue({
     title: 'The file is not a kernel that can be booted',
     hint: 'Give a bzImage (such as /boot/vmlinuz-*) or an uncompressed vmlinux.',
   },
-  INITRD_INVALID: { status: 422, title: 'The file is not an initial ramdisk', hint: 'Give an initrd as made by update-initramfs.' },
+  INITRD_INVALID: {
+    status: 422,
+    title: 'The file is not an initial ramdisk',
+    hint: 'Give an initrd as made by update-initramfs.',
+  },
   MODULES_INVALID: {
     status: 422,
     title: 'The folder is not a kernel modules tree',
@@ -87,7 +99,11 @@ export const ERRORS = catalogue({
     title: 'The first image could not be made from packages',
     hint: 'The last lines of the log say why; a mirror that cannot be reached is set by [apt] mirror.',
   },
-  BUILD_STEP_FAILED: { status: 502, title: 'A step of the build failed', hint: 'The operation’s log has its output; --keep-failed keeps the disk.' },
+  BUILD_STEP_FAILED: {
+    status: 502,
+    title: 'A step of the build failed',
+    hint: 'The operation’s log has its output; --keep-failed keeps the disk.',
+  },
   BUILD_STEP_TIMEOUT: {
     status: 504,
     title: 'A step of the build ran past its deadline',
@@ -101,33 +117,81 @@ export const ERRORS = catalogue({
 
   // VMs
   VM_NOT_FOUND: { status: 404, title: 'No VM has this name', hint: '`banger vm list` shows the VMs there are.' },
-  VM_STATE_INVALID: { status: 409, title: 'The VM is not in a state that allows this', hint: '`banger vm show NAME` tells its state.' },
-  VM_BUSY: { status: 409, title: 'Another operation is working on the VM', hint: '`banger op list` shows it; wait for it or cancel it.' },
+  VM_STATE_INVALID: {
+    status: 409,
+    title: 'The VM is not in a state that allows this',
+    hint: '`banger vm show NAME` tells its state.',
+  },
+  VM_BUSY: {
+    status: 409,
+    title: 'Another operation is working on the VM',
+    hint: '`banger op list` shows it; wait for it or cancel it.',
+  },
   BOOT_TIMEOUT: {
     status: 504,
     title: 'The guest did not become ready in time',
     hint: 'The console’s last lines say how far it came.',
   },
-  BOOT_EXITED: { status: 502, title: 'The VMM ended before the guest was ready', hint: 'The console’s last lines say why.' },
-  GUEST_UNREACHABLE: { status: 502, title: 'The guest does not answer', hint: 'Look at the console, or restart the VM.' },
+  BOOT_EXITED: {
+    status: 502,
+    title: 'The VMM ended before the guest was ready',
+    hint: 'The console’s last lines say why.',
+  },
+  GUEST_UNREACHABLE: {
+    status: 502,
+    title: 'The guest does not answer',
+    hint: 'Look at the console, or restart the VM.',
+  },
 
   // The host
-  ENGINE_UNAVAILABLE: { status: 503, title: 'The engine cannot be used on this host', hint: '`banger doctor` tells what is missing.' },
-  ENGINE_FAILED: { status: 502, title: 'The VMM refused to start', hint: 'Its own words are in the details; `banger doctor` checks the host.' },
-  HOST_TOOL_MISSING: { status: 503, title: 'A program banger needs is not installed', hint: '`banger doctor` gives the command that installs it.' },
+  ENGINE_UNAVAILABLE: {
+    status: 503,
+    title: 'The engine cannot be used on this host',
+    hint: '`banger doctor` tells what is missing.',
+  },
+  ENGINE_FAILED: {
+    status: 502,
+    title: 'The VMM refused to start',
+    hint: 'Its own words are in the details; `banger doctor` checks the host.',
+  },
+  HOST_TOOL_MISSING: {
+    status: 503,
+    title: 'A program banger needs is not installed',
+    hint: '`banger doctor` gives the command that installs it.',
+  },
   HOST_TOOL_FAILED: { status: 500, title: 'A program on the host failed', hint: 'Its own words are in the details.' },
-  NETWORK_UNAVAILABLE: { status: 503, title: 'The network for guests could not be set up', hint: '`banger doctor` tells what is missing.' },
-  ADDRESSES_EXHAUSTED: { status: 507, title: 'No address is free in the network', hint: 'Delete VMs, or set a larger [network] cidr.' },
-  DISK_FULL: { status: 507, title: 'Not enough disk space', hint: 'Free some space, or move BANGER_HOME to a larger disk.' },
+  NETWORK_UNAVAILABLE: {
+    status: 503,
+    title: 'The network for guests could not be set up',
+    hint: '`banger doctor` tells what is missing.',
+  },
+  ADDRESSES_EXHAUSTED: {
+    status: 507,
+    title: 'No address is free in the network',
+    hint: 'Delete VMs, or set a larger [network] cidr.',
+  },
+  DISK_FULL: {
+    status: 507,
+    title: 'Not enough disk space',
+    hint: 'Free some space, or move BANGER_HOME to a larger disk.',
+  },
   PATH_TOO_LONG: {
     status: 422,
     title: 'A path is longer than the system allows for a socket',
     hint: 'Set BANGER_HOME, or XDG_RUNTIME_DIR, to a shorter path.',
   },
-  STORE_FAILED: { status: 500, title: 'The database could not be used', hint: 'The details say why; a newer banger may have written it.' },
+  STORE_FAILED: {
+    status: 500,
+    title: 'The database could not be used',
+    hint: 'The details say why; a newer banger may have written it.',
+  },
 
   // Operations and the daemon
-  OPERATION_NOT_FOUND: { status: 404, title: 'No operation has this id', hint: '`banger op list` shows the operations there are.' },
+  OPERATION_NOT_FOUND: {
+    status: 404,
+    title: 'No operation has this id',
+    hint: '`banger op list` shows the operations there are.',
+  },
   OPERATION_CANCELLED: { status: 499, title: 'The operation was cancelled', hint: 'Start it again when you want it.' },
   OPERATION_INTERRUPTED: {
     status: 503,
@@ -135,14 +199,22 @@ export const ERRORS = catalogue({
     hint: 'What it had made was removed; start it again.',
   },
   OPERATION_ENDED: { status: 409, title: 'The operation has ended already', hint: '`banger op show ID` tells how.' },
-  DAEMON_UNREACHABLE: { status: 503, title: 'The daemon cannot be reached', hint: '`banger daemon logs` tells why it does not start.' },
+  DAEMON_UNREACHABLE: {
+    status: 503,
+    title: 'The daemon cannot be reached',
+    hint: '`banger daemon logs` tells why it does not start.',
+  },
   DAEMON_STOPPING: { status: 503, title: 'The daemon is stopping', hint: 'Try again; it starts by itself.' },
   CLEANUP_FAILED: {
     status: 500,
     title: 'Something could not be removed',
     hint: 'The details name each thing left behind; the next start of the daemon tries again.',
   },
-  INTERNAL: { status: 500, title: 'A fault in banger itself', hint: 'Please report it, with the daemon’s log (`banger daemon logs`).' },
+  INTERNAL: {
+    status: 500,
+    title: 'A fault in banger itself',
+    hint: 'Please report it, with the daemon’s log (`banger daemon logs`).',
+  },
 });
 
 export type ErrorCode = keyof typeof ERRORS;

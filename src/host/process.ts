@@ -206,10 +206,7 @@ export interface Supervised {
  *
  * @throws ProcessError where it cannot be started.
  */
-export async function supervise(
-  argv: readonly [string, ...string[]],
-  options: SuperviseOptions,
-): Promise<Supervised> {
+export async function supervise(argv: readonly [string, ...string[]], options: SuperviseOptions): Promise<Supervised> {
   const [program, ...args] = argv;
   const log = openSync(options.logPath, 'a', 0o600);
   try {

@@ -179,7 +179,10 @@ export interface GuestSession extends AsyncDisposable {
    * @returns its exit status, and the last lines of its output.
    * @throws AppError BUILD_STEP_TIMEOUT past its deadline; GUEST_UNREACHABLE where the connection is lost.
    */
-  run(command: GuestCommand, signal: AbortSignal): Promise<{ readonly exitStatus: number; readonly tail: readonly string[] }>;
+  run(
+    command: GuestCommand,
+    signal: AbortSignal,
+  ): Promise<{ readonly exitStatus: number; readonly tail: readonly string[] }>;
   /** Makes parents (0755) as needed. */
   upload(uploads: readonly GuestUpload[], signal: AbortSignal): Promise<void>;
   /** Streams a host folder's content into a guest folder as a tar; modes and symlinks kept, owner root. */

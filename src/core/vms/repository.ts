@@ -38,7 +38,9 @@ export interface VmRepository {
    * @param choose is called with the addresses in use and returns the record to insert.
    * @throws AppError NAME_TAKEN; what `choose` throws.
    */
-  reserve(choose: (taken: { readonly names: ReadonlySet<string>; readonly addresses: ReadonlySet<string> }) => VmRecord): VmRecord;
+  reserve(
+    choose: (taken: { readonly names: ReadonlySet<string>; readonly addresses: ReadonlySet<string> }) => VmRecord,
+  ): VmRecord;
   update(record: VmRecord): void;
   delete(id: string): void;
   usingImage(imageId: string): readonly VmRecord[];
