@@ -68,9 +68,9 @@ async function runGate(name: string, argv: Argv): Promise<StageOutcome> {
     return { name, passed: 1, failed: 0, durationMs: performance.now() - startedAt, note: '' };
   } catch (error) {
     if (!(error instanceof ProcessError)) throw error;
-    process.stdout.write(
-      `--- ${name}: ${argv.slice(0, 4).join(' ')}\n${error.stdout}${error.stderr}${error.message}\n`,
-    );
+    // What the tool itself said is enough, unless it never came to say anything.
+    const why = error.failure === 'exit' ? '' : `${error.message}\n`;
+    process.stdout.write(`--- ${name}: ${argv.slice(0, 4).join(' ')}\n${error.stdout}${error.stderr}${why}\n`);
     return { name, passed: 0, failed: 1, durationMs: performance.now() - startedAt, note: 'FAILED' };
   }
 }
