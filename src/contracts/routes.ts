@@ -3,6 +3,7 @@
  * The server parses by it, the client is typed by it, the OpenAPI document is made from it.
  */
 import { z } from 'zod';
+import { type Address, ADDRESSES } from './addresses.ts';
 import { bootstrapRequestSchema, buildRequestSchema } from './build.ts';
 import { daemonStatusSchema, stopDaemonReplySchema, stopDaemonRequestSchema } from './daemon.ts';
 import type { ErrorCode } from './errors.ts';
@@ -12,19 +13,9 @@ import { nameSchema } from './name.ts';
 import { operationSchema } from './operation.ts';
 import { createVmRequestSchema, sshAccessSchema, vmSchema } from './vm.ts';
 
-export const API_PREFIX = '/v1';
+export { API_PREFIX } from './addresses.ts';
 
-/**
- * `sync`: 200 with the resource. `operation`: 202 with the operation and its address in `Location`.
- * `events`: server-sent events. `text`: plain text. `tunnel`: 101 and raw bytes both ways.
- */
-export type RouteKind = 'sync' | 'operation' | 'events' | 'text' | 'tunnel';
-
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Below `API_PREFIX`; `{name}` marks a parameter. */
-  readonly path: `/${string}`;
-  readonly kind: RouteKind;
+export interface Route extends Address {
   readonly summary: string;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
@@ -47,60 +38,46 @@ function table<const Table extends Record<string, Route>>(routes: Table): Table 
 
 export const ROUTES = table({
   daemonStatus: {
-    method: 'GET',
-    path: '/daemon',
-    kind: 'sync',
+    ...ADDRESSES.daemonStatus,
     summary: 'What the daemon is and what it is doing',
     reply: daemonStatusSchema,
     errors: [],
   },
   daemonStop: {
-    method: 'POST',
-    path: '/daemon/stop',
-    kind: 'sync',
+    ...ADDRESSES.daemonStop,
     summary: 'Stop the daemon; VMs go on running',
     body: stopDaemonRequestSchema,
     reply: stopDaemonReplySchema,
     errors: [],
   },
   configShow: {
-    method: 'GET',
-    path: '/config',
-    kind: 'sync',
+    ...ADDRESSES.configShow,
     summary: 'The config in force, defaults included',
     reply: z.record(z.string(), z.unknown()),
     errors: [],
   },
   imageList: {
-    method: 'GET',
-    path: '/images',
-    kind: 'sync',
+    ...ADDRESSES.imageList,
     summary: 'Every image',
     reply: z.array(imageSchema),
     errors: [],
   },
   imageShow: {
-    method: 'GET',
-    path: '/images/{name}',
-    kind: 'sync',
+    ...ADDRESSES.imageShow,
     summary: 'One image',
     params: byName,
     reply: imageSchema,
     errors: ['IMAGE_NOT_FOUND'],
   },
   imageHistory: {
-    method: 'GET',
-    path: '/images/{name}/history',
-    kind: 'sync',
+    ...ADDRESSES.imageHistory,
     summary: 'Where an image comes from: each build, its steps and packages',
     params: byName,
     reply: imageHistorySchema,
     errors: ['IMAGE_NOT_FOUND'],
   },
   imageBootstrap: {
-    method: 'POST',
-    path: '/images/{name}/bootstraps',
-    kind: 'operation',
+    ...ADDRESSES.imageBootstrap,
     summary: 'Make a first image from a distribution’s packages',
     params: byName,
     body: bootstrapRequestSchema,
@@ -108,9 +85,7 @@ export const ROUTES = table({
     errors: ['NAME_TAKEN', 'SIZE_INVALID', 'BOOTSTRAP_FAILED', 'DISK_FULL', 'HOST_TOOL_MISSING'],
   },
   imageBuild: {
-    method: 'POST',
-    path: '/images/{name}/builds',
-    kind: 'operation',
+    ...ADDRESSES.imageBuild,
     summary: 'Derive a new image from a registered one inside a transient VM',
     params: byName,
     body: buildRequestSchema,
@@ -132,9 +107,7 @@ export const ROUTES = table({
     ],
   },
   imageRegister: {
-    method: 'POST',
-    path: '/images/{name}/registrations',
-    kind: 'operation',
+    ...ADDRESSES.imageRegister,
     summary: 'Register the user’s own files as an unmanaged image',
     params: byName,
     body: registerImageRequestSchema,
@@ -142,35 +115,27 @@ export const ROUTES = table({
     errors: ['NAME_TAKEN', 'ROOTFS_INVALID', 'KERNEL_INVALID', 'INITRD_INVALID', 'MODULES_INVALID'],
   },
   imagePromote: {
-    method: 'POST',
-    path: '/images/{name}/promotions',
-    kind: 'operation',
+    ...ADDRESSES.imagePromote,
     summary: 'Copy an unmanaged image’s files into banger’s own',
     params: byName,
     reply: operationSchema,
     errors: ['IMAGE_NOT_FOUND', 'IMAGE_ALREADY_MANAGED', 'IMAGE_FILES_MISSING', 'DISK_FULL'],
   },
   imageDelete: {
-    method: 'DELETE',
-    path: '/images/{name}',
-    kind: 'operation',
+    ...ADDRESSES.imageDelete,
     summary: 'Delete an image; an unmanaged image’s files stay',
     params: byName,
     reply: operationSchema,
     errors: ['IMAGE_NOT_FOUND', 'IMAGE_IN_USE'],
   },
   vmList: {
-    method: 'GET',
-    path: '/vms',
-    kind: 'sync',
+    ...ADDRESSES.vmList,
     summary: 'Every VM',
     reply: z.array(vmSchema),
     errors: [],
   },
   vmCreate: {
-    method: 'POST',
-    path: '/vms',
-    kind: 'operation',
+    ...ADDRESSES.vmCreate,
     summary: 'Create a VM, and start it unless told otherwise',
     body: createVmRequestSchema,
     reply: operationSchema,
@@ -186,89 +151,69 @@ export const ROUTES = table({
     ],
   },
   vmShow: {
-    method: 'GET',
-    path: '/vms/{name}',
-    kind: 'sync',
+    ...ADDRESSES.vmShow,
     summary: 'One VM',
     params: byName,
     reply: vmSchema,
     errors: ['VM_NOT_FOUND'],
   },
   vmStart: {
-    method: 'POST',
-    path: '/vms/{name}/start',
-    kind: 'operation',
+    ...ADDRESSES.vmStart,
     summary: 'Start a VM and wait until it is ready',
     params: byName,
     reply: operationSchema,
     errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'VM_BUSY', 'ENGINE_UNAVAILABLE'],
   },
   vmStop: {
-    method: 'POST',
-    path: '/vms/{name}/stop',
-    kind: 'operation',
+    ...ADDRESSES.vmStop,
     summary: 'Write everything to disk, power off, and kill after a bound',
     params: byName,
     reply: operationSchema,
     errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'VM_BUSY'],
   },
   vmDelete: {
-    method: 'DELETE',
-    path: '/vms/{name}',
-    kind: 'operation',
+    ...ADDRESSES.vmDelete,
     summary: 'Delete a VM and its disk, running or not',
     params: byName,
     reply: operationSchema,
     errors: ['VM_NOT_FOUND', 'VM_BUSY'],
   },
   vmSshAccess: {
-    method: 'GET',
-    path: '/vms/{name}/ssh',
-    kind: 'sync',
+    ...ADDRESSES.vmSshAccess,
     summary: 'Key, known hosts and user for the system’s ssh',
     params: byName,
     reply: sshAccessSchema,
     errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID'],
   },
   vmTunnel: {
-    method: 'GET',
-    path: '/vms/{name}/tcp/{port}',
-    kind: 'tunnel',
+    ...ADDRESSES.vmTunnel,
     summary: 'A TCP connection to a guest’s port: `Upgrade: banger-tcp`, then raw bytes',
     params: z.object({ name: nameSchema, port: z.coerce.number().int().min(1).max(65535) }),
     reply: z.null(),
     errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'GUEST_UNREACHABLE'],
   },
   operationList: {
-    method: 'GET',
-    path: '/operations',
-    kind: 'sync',
+    ...ADDRESSES.operationList,
     summary: 'Operations, newest first',
     reply: z.array(operationSchema),
     errors: [],
   },
   operationShow: {
-    method: 'GET',
-    path: '/operations/{id}',
-    kind: 'sync',
+    ...ADDRESSES.operationShow,
     summary: 'One operation',
     params: byId,
     reply: operationSchema,
     errors: ['OPERATION_NOT_FOUND'],
   },
   operationLog: {
-    method: 'GET',
-    path: '/operations/{id}/log',
-    kind: 'text',
+    ...ADDRESSES.operationLog,
     summary: 'The log so far, as text',
     params: byId,
     reply: z.string(),
     errors: ['OPERATION_NOT_FOUND'],
   },
   operationEvents: {
-    method: 'GET',
-    path: '/operations/{id}/events',
-    kind: 'events',
+    ...ADDRESSES.operationEvents,
     summary: 'Stages, log lines and the end, from the beginning or after `Last-Event-ID`',
     params: byId,
     query: resume,
@@ -276,18 +221,14 @@ export const ROUTES = table({
     errors: ['OPERATION_NOT_FOUND'],
   },
   operationCancel: {
-    method: 'POST',
-    path: '/operations/{id}/cancel',
-    kind: 'sync',
+    ...ADDRESSES.operationCancel,
     summary: 'Ask an operation to stop and to undo what it made',
     params: byId,
     reply: operationSchema,
     errors: ['OPERATION_NOT_FOUND', 'OPERATION_ENDED'],
   },
   events: {
-    method: 'GET',
-    path: '/events',
-    kind: 'events',
+    ...ADDRESSES.events,
     summary: 'Every change of an image, a VM or an operation, from now on or after `Last-Event-ID`',
     query: resume,
     reply: resourceEventSchema,
