@@ -180,6 +180,11 @@ export const ERRORS = catalogue({
     title: 'A path is longer than the system allows for a socket',
     hint: 'Set BANGER_HOME, or XDG_RUNTIME_DIR, to a shorter path.',
   },
+  FOLDER_UNSAFE: {
+    status: 500,
+    title: 'A folder that must be ours alone belongs to somebody else, or is open to others',
+    hint: 'Look at what it is and remove it, or set BANGER_HOME to a folder of yours.',
+  },
   STORE_FAILED: {
     status: 500,
     title: 'The database could not be used',
@@ -199,6 +204,11 @@ export const ERRORS = catalogue({
     hint: 'What it had made was removed; start it again.',
   },
   OPERATION_ENDED: { status: 409, title: 'The operation has ended already', hint: '`banger op show ID` tells how.' },
+  EVENTS_MISSED: {
+    status: 503,
+    title: 'The listener was too slow and would have missed events',
+    hint: 'Fetch what you show anew, and listen again.',
+  },
   DAEMON_UNREACHABLE: {
     status: 503,
     title: 'The daemon cannot be reached',
