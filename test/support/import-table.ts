@@ -1,0 +1,108 @@
+/** The import table of ARCHITECTURE.md as data. Everything that no row allows is an error. */
+import { builtinModules } from 'node:module';
+import { posix } from 'node:path';
+
+interface Row {
+  /** Folders of src/ that may be imported. */
+  readonly layers: readonly string[];
+  /** Packages that may be imported. */
+  readonly packages: readonly string[];
+  /** Node's own modules: all but the guarded ones, or a list. */
+  readonly builtins: 'all' | readonly string[];
+}
+
+/** What a pure domain may take from Node: values and clocks, never the machine. */
+const PURE_BUILTINS = [
+  'assert',
+  'async_hooks',
+  'buffer',
+  'crypto',
+  'events',
+  'path',
+  'path/posix',
+  'perf_hooks',
+  'stream',
+  'stream/promises',
+  'string_decoder',
+  'timers',
+  'timers/promises',
+  'url',
+  'util',
+];
+
+/** A library belongs to the one adapter that wraps it. */
+const ADAPTER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  bootstrap: ['tar-stream'],
+  sources: ['semver', 'tar-stream'],
+  ssh: ['ssh2', 'tar-stream'],
+  // Records are parsed by the contracts' own schemas.
+  store: ['zod'],
+};
+
+const ROWS: Readonly<Record<string, Row>> = {
+  contracts: { layers: ['contracts'], packages: ['zod'], builtins: [] },
+  core: { layers: ['core', 'contracts'], packages: [], builtins: PURE_BUILTINS },
+  host: { layers: ['host'], packages: [], builtins: 'all' },
+  adapters: { layers: ['core', 'contracts', 'host'], packages: [], builtins: 'all' },
+  client: { layers: ['client', 'contracts', 'host'], packages: ['eventsource-parser', 'zod'], builtins: 'all' },
+  cli: {
+    layers: ['cli', 'contracts', 'client'],
+    packages: ['commander', '@bomb.sh/tab', 'listr2', 'cli-table3', 'picocolors', 'semver', 'zod'],
+    builtins: 'all',
+  },
+  daemon: {
+    layers: ['daemon', 'contracts', 'core', 'host'],
+    packages: ['hono', '@hono/node-server', 'pino', 'smol-toml', 'zod'],
+    builtins: 'all',
+  },
+};
+
+/** Side effects with one door each: module to the only file that may import it. */
+const DOORS: Readonly<Record<string, string>> = {
+  child_process: 'src/host/process.ts',
+  sqlite: 'src/adapters/store/database.ts',
+};
+
+/** The only file outside src/adapters that may name an adapter. */
+const COMPOSITION = 'src/daemon/compose.ts';
+
+/**
+ * Judges one import of one file.
+ *
+ * @param file path from the repository's root: `src/core/undo.ts`.
+ * @returns what is wrong with it; undefined where the table allows it.
+ */
+export function judgeImport(file: string, specifier: string): string | undefined {
+  const [, layer = '', folder = ''] = file.split('/');
+  const row = ROWS[layer];
+  if (!row) return `src/${layer} has no row in the import table`;
+  if (specifier.startsWith('.')) return judgeRelative(file, row, posix.join(posix.dirname(file), specifier));
+  const builtin = specifier.replace(/^node:/, '');
+  if (specifier.startsWith('node:') || builtinModules.includes(specifier)) {
+    const door = DOORS[builtin];
+    if (door) return door === file ? undefined : `only ${door} imports node:${builtin}`;
+    return row.builtins === 'all' || row.builtins.includes(builtin)
+      ? undefined
+      : `${layer} may not import node:${builtin}`;
+  }
+  const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+  const packages = layer === 'adapters' ? (ADAPTER_PACKAGES[folder] ?? []) : row.packages;
+  return packages.includes(name)
+    ? undefined
+    : `${layer === 'adapters' ? `adapters/${folder}` : layer} may not import ${name}`;
+}
+
+function judgeRelative(file: string, row: Row, target: string): string | undefined {
+  if (!target.endsWith('.ts')) return `${target}: imports name the file, with .ts`;
+  const [root, targetLayer = '', targetFolder = ''] = target.split('/');
+  const [, layer = '', folder = ''] = file.split('/');
+  if (root !== 'src') return `${target} is outside src`;
+  if (targetLayer === 'adapters') {
+    if (file === COMPOSITION || (layer === 'adapters' && folder === targetFolder)) return undefined;
+    return layer === 'adapters' ? 'no adapter imports another' : `only ${COMPOSITION} imports adapters`;
+  }
+  if (!row.layers.includes(targetLayer)) return `${layer} may not import ${targetLayer}`;
+  if (layer === 'adapters' && target.endsWith('-service.ts'))
+    return 'an adapter implements ports; it never calls a service';
+  return undefined;
+}
