@@ -69,6 +69,8 @@ export const buildRequestSchema = z.strictObject({
     .string()
     .max(1024 * 1024)
     .optional(),
+  /** One deadline for every step instead of their own, `ms`. */
+  stepTimeoutMs: z.number().int().min(1000).max(24 * 3_600_000).optional(),
   /** Keep the disk and the logs of a build that failed, and say where. */
   keepFailed: z.boolean().default(false),
 });

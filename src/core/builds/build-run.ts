@@ -1,0 +1,236 @@
+import type { BuildRequest } from '../../contracts/build.ts';
+import type { BootSet, Image, StepRecord } from '../../contracts/image.ts';
+import { AppError, toAppError } from '../app-error.ts';
+import { listDigest } from '../digest.ts';
+import { parseDpkgStatus } from '../images/dpkg-status.ts';
+import type { ImageService } from '../images/image-service.ts';
+import type { ImageFolders, StagedImage } from '../images/ports.ts';
+import type { OperationContext } from '../operations/operation-context.ts';
+import { Undo } from '../undo.ts';
+import type { MachineRunner } from '../vms/machine-runner.ts';
+import type { Disks, Engine, MachineFolders, RunningMachine, SshKeys } from '../vms/ports.ts';
+import type { VmRecord, VmRepository } from '../vms/repository.ts';
+import type { BuildPlan } from './build-plan.ts';
+import type { Sources, FetchedTree } from './ports.ts';
+import { fetchKey, type StepPlan } from './step-plan.ts';
+import type { StepRunner } from './step-runner.ts';
+
+/** A build whose every input has been checked and whose every name has been taken. */
+export interface BuildJob {
+  readonly name: string;
+  readonly imageId: string;
+  readonly request: BuildRequest;
+  readonly source: Image;
+  readonly sizeBytes: number;
+  readonly boot: BootSet;
+  readonly plan: BuildPlan;
+  readonly engine: Engine;
+  /** The transient VM's. */
+  readonly record: VmRecord;
+  readonly hostPrivateKey: string;
+}
+
+export interface BuildRunDependencies {
+  readonly images: ImageService;
+  readonly imageFolders: ImageFolders;
+  readonly machineFolders: MachineFolders;
+  readonly vms: VmRepository;
+  readonly runner: MachineRunner;
+  readonly steps: StepRunner;
+  readonly sources: Sources;
+  readonly disks: Disks;
+  readonly keys: SshKeys;
+  readonly now: () => Date;
+  readonly bangerVersion: string;
+}
+
+const PACKAGE_RECORD = '/var/lib/dpkg/status';
+
+/** Walks one build from the clone to the published image, and leaves nothing else behind. */
+export class BuildRun {
+  readonly #deps: BuildRunDependencies;
+
+  constructor(deps: BuildRunDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Every stage in order, as a user sees them. */
+  stages(job: BuildJob): string[] {
+    return [
+      'reserve',
+      'clone',
+      ...(job.sizeBytes > job.source.sizeBytes ? ['grow'] : []),
+      ...(fetchesOf(job).length > 0 ? ['fetch'] : []),
+      'network',
+      'boot',
+      'ready',
+      ...job.plan.steps.map((step) => `step:${step.name}`),
+      'stop',
+      'seal',
+      'clean up',
+    ];
+  }
+
+  /** @throws AppError of the first failure, joined with every failing clean-up. */
+  async execute(job: BuildJob, context: OperationContext): Promise<Image> {
+    const { imageFolders, vms, runner } = this.#deps;
+    // Goes whatever happens, and goes last: the record is what finds the rest again after a crash.
+    const always = new Undo();
+    always.add(`record of ${job.record.name}`, () => vms.delete(job.record.id));
+    const onFailure = new Undo();
+    let keptPath: string | undefined;
+    try {
+      const staged = await context.stage('reserve', async (stage) => {
+        stage.note(`${job.record.name}, ${job.record.address}`);
+        onFailure.add(`staging folder of ${job.name}`, async () => {
+          const keep = job.request.keepFailed && !context.signal.aborted;
+          if (keep) keptPath = await imageFolders.keepFailed(job.imageId);
+          else await imageFolders.discard(job.imageId);
+        });
+        always.add(`machine ${job.record.name}`, async () => throwAll(await runner.remove(job.record, undefined)));
+        await this.#deps.machineFolders.create(job.record.id);
+        return imageFolders.stage(job.imageId);
+      });
+      await this.#prepareDisk(job, staged, context);
+      const fetched = await this.#fetch(job, context);
+      const steps = await this.#provision(job, { staged, fetched }, context, onFailure);
+      const image = await context.stage('seal', (stage) => this.#seal(job, { staged, steps }, context.id, stage.signal, onFailure));
+      await context.stage('clean up', async () => throwAll(await always.run()));
+      return image;
+    } catch (error) {
+      const unwound = await always.after(await onFailure.after(error));
+      throw keptPath === undefined ? unwound : withKeptPath(unwound, keptPath);
+    }
+  }
+
+  async #prepareDisk(job: BuildJob, staged: StagedImage, context: OperationContext): Promise<void> {
+    const { runner, disks, keys } = this.#deps;
+    await context.stage('clone', async (stage) => {
+      const target = { diskPath: staged.rootfsPath, diskBytes: job.source.sizeBytes };
+      stage.note(await runner.cloneDisk(job.source, target, stage.signal));
+    });
+    if (job.sizeBytes > job.source.sizeBytes) {
+      await context.stage('grow', (stage) => disks.grow(staged.rootfsPath, job.sizeBytes, stage.signal));
+    }
+    await runner.personalise(job.record, job.hostPrivateKey, staged.rootfsPath, context.signal);
+    await keys.pin(job.record.id, job.record.hostPublicKey);
+  }
+
+  /** Everything from outside comes to the host's cache before the VM is started: a source that fails fails early. */
+  async #fetch(job: BuildJob, context: OperationContext): Promise<ReadonlyMap<string, FetchedTree>> {
+    const fetched = new Map<string, FetchedTree>();
+    const specs = fetchesOf(job);
+    if (specs.length === 0) return fetched;
+    await context.stage('fetch', async (stage) => {
+      for (const spec of specs) {
+        fetched.set(fetchKey(spec), await this.#deps.sources.fetch(spec, (line) => stage.log(line), stage.signal));
+      }
+      stage.note(`${specs.length} sources`);
+    });
+    return fetched;
+  }
+
+  async #provision(
+    job: BuildJob,
+    inputs: { readonly staged: StagedImage; readonly fetched: ReadonlyMap<string, FetchedTree> },
+    context: OperationContext,
+    onFailure: Undo,
+  ): Promise<StepRecord[]> {
+    const { runner, steps } = this.#deps;
+    const diskPath = inputs.staged.rootfsPath;
+    const machine = await runner.boot(job.record, { engine: job.engine, diskPath }, context.stage);
+    onFailure.add(`VMM of ${job.record.name}`, async () => {
+      await machine.kill();
+    });
+    const alive = endsWith(machine, context.signal);
+    const session = await runner.connect(job.record, machine, alive);
+    const records: StepRecord[] = [];
+    await steps.prepare(session, alive);
+    for (const step of job.plan.steps) {
+      const run = { step, session, fetched: inputs.fetched, operationId: context.id, alive };
+      records.push(await context.stage(`step:${step.name}`, (stage) => steps.run(run, job, stage)));
+    }
+    await steps.tidy(session, alive);
+    await context.stage('stop', async (stage) => {
+      const how = await runner.shutDown(job.record, machine, {
+        session,
+        signal: stage.signal,
+        log: (line) => stage.log(line),
+      });
+      stage.note(how);
+      await runner.release(job.record);
+    });
+    return records;
+  }
+
+  async #seal(
+    job: BuildJob,
+    made: { readonly staged: StagedImage; readonly steps: StepRecord[] },
+    operationId: string,
+    signal: AbortSignal,
+    onFailure: Undo,
+  ): Promise<Image> {
+    const { disks, imageFolders, images } = this.#deps;
+    const { staged, steps } = made;
+    await disks.check(staged.rootfsPath, signal);
+    const packages = parseDpkgStatus(new TextDecoder().decode(await disks.readFile(staged.rootfsPath, PACKAGE_RECORD)));
+    await imageFolders.copyBootSet(staged, job.boot, signal);
+    await imageFolders.writePackages(staged, packages);
+    const digest = await disks.digest(staged.rootfsPath, signal);
+    const { sizeBytes } = await disks.inspect(staged.rootfsPath);
+    signal.throwIfAborted();
+    onFailure.add(`folder of image ${job.name}`, () => imageFolders.remove(job.imageId));
+    const files = await imageFolders.publish(staged, job.imageId);
+    const { userScript, ...parameters } = job.request;
+    const image = images.insert({
+      id: job.imageId,
+      name: job.name,
+      managed: true,
+      ...files,
+      sizeBytes,
+      digest,
+      packageCount: packages.length,
+      packagesDigest: listDigest(packages),
+      createdAt: this.#deps.now().toISOString(),
+      provenance: {
+        method: 'build',
+        bangerVersion: this.#deps.bangerVersion,
+        source: { name: job.source.name, digest: job.source.digest },
+        parameters: { ...parameters, userScript: userScript !== undefined },
+        steps,
+        requestedPackagesDigest: listDigest(job.plan.packages),
+        operationId,
+      },
+    });
+    // From here on the image is there for everybody; nothing may take it away again.
+    onFailure.clear();
+    return image;
+  }
+}
+
+function fetchesOf(job: BuildJob): readonly StepPlan['fetches'][number]['spec'][] {
+  const specs = new Map(job.plan.steps.flatMap((step) => step.fetches.map(({ spec }) => [fetchKey(spec), spec] as const)));
+  return [...specs.values()];
+}
+
+/** Aborts when the work is cancelled, and when the VMM ends under it: a dead guest closes no connection. */
+function endsWith(machine: RunningMachine, signal: AbortSignal): AbortSignal {
+  const gone = new AbortController();
+  void machine.exited.then((exit) =>
+    gone.abort(new AppError('GUEST_UNREACHABLE', `The build VM ended (${exit.reason}: ${exit.detail}) while it was in use.`)),
+  );
+  return AbortSignal.any([signal, gone.signal]);
+}
+
+function throwAll(failures: readonly AppError[]): void {
+  if (failures.length > 0) throw new AggregateError(failures, failures[0]?.message);
+}
+
+function withKeptPath(error: unknown, keptPath: string): AppError {
+  const failure = toAppError(error);
+  return new AppError(failure.code, failure.message, {
+    hint: `The disk is kept in ${keptPath}; remove it when you have looked. ${failure.hint}`,
+    details: { ...failure.details, keptPath },
+    cause: error,
+  });
+}

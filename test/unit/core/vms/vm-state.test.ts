@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import { VM_STATES, type VmState } from '../../../../src/contracts/vm.ts';
+import { allowVerb, type VmVerb } from '../../../../src/core/vms/vm-state.ts';
+
+type Expected = boolean | 'VM_BUSY' | 'VM_STATE_INVALID';
+
+const TABLE: Record<VmVerb, Record<VmState, Expected>> = {
+  start: {
+    creating: 'VM_BUSY',
+    stopped: true,
+    starting: 'VM_BUSY',
+    running: false,
+    stopping: 'VM_BUSY',
+    deleting: 'VM_BUSY',
+    failed: true,
+  },
+  stop: {
+    creating: 'VM_BUSY',
+    stopped: false,
+    starting: 'VM_BUSY',
+    running: true,
+    stopping: 'VM_BUSY',
+    deleting: 'VM_BUSY',
+    failed: false,
+  },
+  delete: {
+    creating: 'VM_BUSY',
+    stopped: true,
+    starting: 'VM_BUSY',
+    running: true,
+    stopping: 'VM_BUSY',
+    deleting: 'VM_BUSY',
+    failed: true,
+  },
+  ssh: {
+    creating: 'VM_STATE_INVALID',
+    stopped: 'VM_STATE_INVALID',
+    starting: 'VM_STATE_INVALID',
+    running: true,
+    stopping: 'VM_STATE_INVALID',
+    deleting: 'VM_STATE_INVALID',
+    failed: 'VM_STATE_INVALID',
+  },
+};
+
+const CASES = (Object.keys(TABLE) as VmVerb[]).flatMap((verb) =>
+  VM_STATES.map((state) => ({ verb, state, expected: TABLE[verb][state] })),
+);
+
+describe('every verb on every state', () => {
+  test.each(CASES)('$verb on a VM that is $state gives $expected', ({ verb, state, expected }) => {
+    const ask = (): boolean => allowVerb(verb, { name: 'calm-otter', state });
+    if (typeof expected === 'boolean') expect(ask()).toBe(expected);
+    else expect(ask).toThrow(expect.objectContaining({ code: expected }));
+  });
+
+  test('a stopped VM is told how to be started', () => {
+    expect(() => allowVerb('ssh', { name: 'calm-otter', state: 'stopped' })).toThrow(
+      expect.objectContaining({ hint: 'Start it: banger vm start calm-otter' }),
+    );
+  });
+});
