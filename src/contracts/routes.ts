@@ -13,8 +13,6 @@ import { nameSchema } from './name.ts';
 import { operationSchema } from './operation.ts';
 import { createVmRequestSchema, sshAccessSchema, vmSchema } from './vm.ts';
 
-export { API_PREFIX } from './addresses.ts';
-
 export interface Route extends Address {
   readonly summary: string;
   readonly params?: z.ZodObject;
