@@ -1,0 +1,51 @@
+/** How an operation and its stages end: pure. */
+import type { ErrorBody } from '../../contracts/errors.ts';
+import type { Operation, OperationState, Stage } from '../../contracts/operation.ts';
+import { AppError, describe, toAppError } from '../app-error.ts';
+
+export type Outcome =
+  | { readonly state: 'succeeded'; readonly result: unknown }
+  | { readonly state: Exclude<OperationState, 'running' | 'succeeded'>; readonly error: ErrorBody };
+
+/**
+ * What becomes of an operation whose work threw.
+ *
+ * @param cancelled the reason it was cancelled with, unless the work had failed before that.
+ */
+export function failureOutcome(operationId: string, error: unknown, cancelled: AppError | undefined): Outcome {
+  if (!cancelled) return { state: 'failed', error: toAppError(error).toBody(operationId) };
+  // What could not be cleaned up after a cancel is told; what the cancel itself made fail is not.
+  const alsoFailed = error instanceof AggregateError ? error.errors.slice(1).map(describe) : [];
+  const details = alsoFailed.length > 0 ? { ...cancelled.details, alsoFailed } : cancelled.details;
+  const reason = new AppError(cancelled.code, cancelled.message, { hint: cancelled.hint, details });
+  return { state: 'cancelled', error: reason.toBody(operationId) };
+}
+
+/** The error that the work failed with first: clean-up failures are joined behind it. */
+export function firstError(error: unknown): unknown {
+  return error instanceof AggregateError ? error.errors[0] : error;
+}
+
+/** What stages become when the operation ends without having run them to their end. */
+export function settledStages(stages: readonly Stage[], state: OperationState): readonly Stage[] {
+  return stages.map((stage) => {
+    if (stage.state === 'pending') return { ...stage, state: 'skipped' };
+    if (stage.state === 'running') return { ...stage, state: state === 'cancelled' ? 'cancelled' : 'failed' };
+    return stage;
+  });
+}
+
+/** The operation as it is once it has ended. */
+export function endedOperation(operation: Operation, outcome: Outcome, endedAt: Date): Operation {
+  return {
+    ...operation,
+    state: outcome.state,
+    stages: [...settledStages(operation.stages, outcome.state)],
+    endedAt: endedAt.toISOString(),
+    ...(outcome.state === 'succeeded'
+      ? outcome.result === undefined
+        ? {}
+        : { result: outcome.result }
+      : { error: outcome.error }),
+  };
+}
