@@ -32,6 +32,15 @@ export async function ensurePrivateDir(path: string, uid: number): Promise<void>
     // Something that is no folder stands there: told below in words of its own.
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   });
+  await assertPrivateDir(path, uid);
+}
+
+/**
+ * Checks a folder that exists: a real folder, of `uid`, closed to everybody else. Changes nothing.
+ *
+ * @throws UnsafeDirError; ENOENT where it does not exist.
+ */
+export async function assertPrivateDir(path: string, uid: number): Promise<void> {
   // lstat: a symlink in a folder that all may write (/tmp) would lead wherever its maker likes.
   const found = await lstat(path);
   const remove = `Look at what ${path} is and remove it, or set BANGER_HOME to a folder of yours.`;
