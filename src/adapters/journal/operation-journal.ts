@@ -37,7 +37,10 @@ export class FileOperationJournal implements OperationJournal {
       if (sequence !== undefined && sequence <= after) continue;
       const entry = parseEntry(line);
       if (entry) yield entry;
-      else this.#onFault(new AppError('STORE_FAILED', `A damaged line was left out of operation ${operationId}'s journal`));
+      else
+        this.#onFault(
+          new AppError('STORE_FAILED', `A damaged line was left out of operation ${operationId}'s journal`),
+        );
     }
   }
 

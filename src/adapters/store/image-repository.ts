@@ -34,10 +34,12 @@ export class SqliteImageRepository implements ImageRepository {
     this.#database.transaction(() => {
       this.#assertFree(image);
       this.#database.run('DELETE FROM image_name_reservations WHERE name = :name', { name });
-      this.#database.run(
-        'INSERT INTO images (id, name, created_at, record) VALUES (:id, :name, :createdAt, :record)',
-        { id, name, createdAt, record: JSON.stringify(image) },
-      );
+      this.#database.run('INSERT INTO images (id, name, created_at, record) VALUES (:id, :name, :createdAt, :record)', {
+        id,
+        name,
+        createdAt,
+        record: JSON.stringify(image),
+      });
     });
   }
 
@@ -70,7 +72,9 @@ export class SqliteImageRepository implements ImageRepository {
     const { id, name } = image;
     const other = this.#database.get('SELECT id FROM images WHERE name = :name AND id <> :id', { name, id });
     if (other) throw new AppError('NAME_TAKEN', `An image named "${name}" exists already`, { details: { name } });
-    const reserved = this.#database.get('SELECT operation_id FROM image_name_reservations WHERE name = :name', { name });
+    const reserved = this.#database.get('SELECT operation_id FROM image_name_reservations WHERE name = :name', {
+      name,
+    });
     if (reserved && reserved['operation_id'] !== image.provenance.operationId) {
       const operationId = String(reserved['operation_id']);
       throw new AppError('NAME_TAKEN', `The name "${name}" is reserved by operation ${operationId}`, {

@@ -41,10 +41,14 @@ function makePrivate(path: string): void {
 function assertSound(database: Database): void {
   const problems = database.all('PRAGMA quick_check(5)').map((row) => String(row['quick_check']));
   if (problems.length === 1 && problems[0] === 'ok') return;
-  throw new AppError('STORE_FAILED', `The database ${database.path} is damaged: ${problems[0] ?? 'it cannot be checked'}`, {
-    hint: `Put a copy of it back (\`ls ${dirname(database.path)}\` shows those made before an upgrade), or move it away to begin anew.`,
-    details: { path: database.path, problems },
-  });
+  throw new AppError(
+    'STORE_FAILED',
+    `The database ${database.path} is damaged: ${problems[0] ?? 'it cannot be checked'}`,
+    {
+      hint: `Put a copy of it back (\`ls ${dirname(database.path)}\` shows those made before an upgrade), or move it away to begin anew.`,
+      details: { path: database.path, problems },
+    },
+  );
 }
 
 function assertOurs(database: Database, migrations: readonly Migration[]): void {

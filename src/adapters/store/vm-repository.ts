@@ -29,29 +29,27 @@ const rowSchema = z
     phase: z.enum(['creating', 'ready', 'deleting']),
     engine: z.enum(ENGINE_NAMES),
   })
-  .transform(
-    (row): VmRecord => ({
-      id: row.id,
-      name: row.name,
-      imageId: row.image_id,
-      imageName: row.image_name,
-      cpus: row.cpus,
-      memoryBytes: row.memory_bytes,
-      diskBytes: row.disk_bytes,
-      nat: row.nat,
-      address: row.address,
-      macAddress: row.mac_address,
-      tapName: row.tap_name,
-      hostPublicKey: row.host_public_key,
-      kernelPath: row.kernel_path,
-      initrdPath: row.initrd_path ?? undefined,
-      ephemeral: row.ephemeral,
-      transient: row.transient,
-      createdAt: row.created_at,
-      phase: row.phase,
-      engine: row.engine,
-    }),
-  );
+  .transform((row): VmRecord => ({
+    id: row.id,
+    name: row.name,
+    imageId: row.image_id,
+    imageName: row.image_name,
+    cpus: row.cpus,
+    memoryBytes: row.memory_bytes,
+    diskBytes: row.disk_bytes,
+    nat: row.nat,
+    address: row.address,
+    macAddress: row.mac_address,
+    tapName: row.tap_name,
+    hostPublicKey: row.host_public_key,
+    kernelPath: row.kernel_path,
+    initrdPath: row.initrd_path ?? undefined,
+    ephemeral: row.ephemeral,
+    transient: row.transient,
+    createdAt: row.created_at,
+    phase: row.phase,
+    engine: row.engine,
+  }));
 
 /** Columns beside `id`, in one order for insert and update. */
 const COLUMNS = Object.keys(rowSchema.in.shape).filter((column) => column !== 'id');
@@ -93,7 +91,9 @@ export class SqliteVmRepository implements VmRepository {
       const addresses = new Set(rows.map((row) => String(row['address'])));
       const record = choose({ names, addresses });
       if (names.has(record.name)) {
-        throw new AppError('NAME_TAKEN', `A VM named "${record.name}" exists already`, { details: { name: record.name } });
+        throw new AppError('NAME_TAKEN', `A VM named "${record.name}" exists already`, {
+          details: { name: record.name },
+        });
       }
       if (!this.#database.get('SELECT 1 FROM images WHERE id = :id', { id: record.imageId })) {
         throw new AppError('IMAGE_NOT_FOUND', `The image "${record.imageName}" is gone`, {

@@ -294,7 +294,8 @@ export class OperationService {
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason instanceof Error ? signal.reason : new AppError('INTERNAL', 'Aborted'));
+  const onAbort = (): void =>
+    reject(signal.reason instanceof Error ? signal.reason : new AppError('INTERNAL', 'Aborted'));
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([promise, aborted]);

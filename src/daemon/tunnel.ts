@@ -1,0 +1,83 @@
+/** Upgraded connections: after the 101 they carry raw bytes both ways. */
+import type { IncomingMessage, Server } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type Router, TUNNEL_PROTOCOL } from './router.ts';
+
+/** True where the client asks for a tunnel; any other `Upgrade` is ignored, as RFC 9110 7.8 allows. */
+export function wantsTunnel(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === TUNNEL_PROTOCOL;
+}
+
+/**
+ * Answers upgrades by the router: its routes, its checks, its errors.
+ *
+ * @param closing ends every tunnel.
+ */
+export function serveTunnels(server: Server, router: Router, closing: AbortSignal): void {
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    void openTunnel(router, request, { socket, head, closing });
+  });
+}
+
+interface Upgrade {
+  readonly socket: Duplex;
+  /** What the client sent before it had our answer. */
+  readonly head: Buffer;
+  readonly closing: AbortSignal;
+}
+
+async function openTunnel(router: Router, request: IncomingMessage, upgrade: Upgrade): Promise<void> {
+  const { socket, head, closing } = upgrade;
+  const gone = new AbortController();
+  // Whatever breaks it, its `close` follows; that is where it is dealt with.
+  socket.on('error', () => gone.abort());
+  socket.once('close', () => gone.abort());
+  let tunnel: Duplex | undefined;
+  const response = await router.fetch(
+    new Request(new URL(request.url ?? '/', 'http://banger'), { method: request.method ?? 'GET', signal: gone.signal }),
+    {
+      takeTunnel: (opened: Duplex) => {
+        tunnel = opened;
+      },
+    },
+  );
+  if (!tunnel) return refuse(socket, response);
+  if (socket.destroyed || closing.aborted) {
+    socket.destroy();
+    tunnel.destroy();
+    return;
+  }
+  socket.write(`HTTP/1.1 101 ${STATUS_CODES[101]}\r\nConnection: Upgrade\r\nUpgrade: ${TUNNEL_PROTOCOL}\r\n\r\n`);
+  if (head.length > 0) socket.unshift(head);
+  const end = (): void => void socket.destroy();
+  closing.addEventListener('abort', end, { once: true });
+  socket.once('close', () => closing.removeEventListener('abort', end));
+  joinStreams(socket, tunnel);
+}
+
+/** The error, as any HTTP reply; the connection ends with it. */
+async function refuse(socket: Duplex, response: Response): Promise<void> {
+  const body = Buffer.from(await response.arrayBuffer());
+  const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const status = `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? 'Error'}\r\n`;
+  socket.write(`${status}${headers}content-length: ${body.length}\r\nconnection: close\r\n\r\n`);
+  // Not `end` alone: the client's own half would keep the connection.
+  socket.end(body, () => socket.destroy());
+}
+
+/** Pipes both ways. One side may end before the other; where one breaks, the other is ended too. */
+export function joinStreams(left: Duplex, right: Duplex): void {
+  left.pipe(right);
+  right.pipe(left);
+  breakTogether(left, right);
+  breakTogether(right, left);
+}
+
+function breakTogether(stream: Duplex, other: Duplex): void {
+  stream.on('error', () => other.destroy());
+  stream.once('close', () => {
+    // After a whole conversation the other side may still be writing out its last bytes: it closes by itself.
+    if (!stream.readableEnded || !stream.writableFinished) other.destroy();
+  });
+}
