@@ -36,12 +36,13 @@ const diskBytesSchema = z.number().int().min(MIN_DISK_BYTES).max(MAX_DISK_BYTES)
 
 /**
  * A package as apt takes it: `name`, `name:arch`, `name=version`, `name/release` (Debian policy 5.6.1 and 5.6.12).
- * It begins with a letter or digit, so it can never be taken for an option.
+ * It begins with a letter or digit, so it can never be taken for an option; it does not end with `-`, which would
+ * make apt remove the package.
  */
 export const packageNameSchema = z
   .string()
   .max(256)
-  .regex(/^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?([=/][A-Za-z0-9][A-Za-z0-9.+~:-]*)?$/, 'not a Debian package name');
+  .regex(/^(?!.*-$)[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?([=/][A-Za-z0-9][A-Za-z0-9.+~:-]*)?$/, 'not a Debian package name');
 
 export const bootstrapRequestSchema = z.strictObject({
   distribution: z.literal('debian').default('debian'),
