@@ -102,6 +102,11 @@ const REASONS: Readonly<Record<number, string>> = {
   26: 'it is damaged, or is no SQLite database',
 };
 const SQLITE_FULL = 13;
+const DAMAGE = new Set([11, 26]);
+
+/** What to do about a damaged database. */
+export const DAMAGE_HINT =
+  'Put a copy of it back (those made before an upgrade lie beside it: state.db.schema-N.bak), or move it away to begin anew.';
 
 function storeError(path: string, error: unknown): unknown {
   if (!(error instanceof Error && 'errcode' in error && typeof error.errcode === 'number')) return error;
@@ -113,5 +118,9 @@ function storeError(path: string, error: unknown): unknown {
   }
   const reason = REASONS[code];
   const message = reason === undefined ? describe(error) : `${reason} (${describe(error)})`;
-  return new AppError('STORE_FAILED', `The database ${path} could not be used: ${message}`, { details, cause: error });
+  return new AppError('STORE_FAILED', `The database ${path} could not be used: ${message}`, {
+    ...(DAMAGE.has(code) ? { hint: DAMAGE_HINT } : {}),
+    details,
+    cause: error,
+  });
 }

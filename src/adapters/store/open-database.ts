@@ -2,7 +2,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '../../core/app-error.ts';
-import { Database } from './database.ts';
+import { DAMAGE_HINT, Database } from './database.ts';
 import { MIGRATIONS } from './migrations/all-migrations.ts';
 import type { Migration } from './migrations/migration.ts';
 
@@ -45,7 +45,7 @@ function assertSound(database: Database): void {
     'STORE_FAILED',
     `The database ${database.path} is damaged: ${problems[0] ?? 'it cannot be checked'}`,
     {
-      hint: `Put a copy of it back (\`ls ${dirname(database.path)}\` shows those made before an upgrade), or move it away to begin anew.`,
+      hint: DAMAGE_HINT,
       details: { path: database.path, problems },
     },
   );
