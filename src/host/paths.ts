@@ -1,6 +1,6 @@
 /** Every name on disk, and every limit the system sets on names. Documented in docs/on-disk.md. */
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** sockaddr_un.sun_path is 108 bytes with its closing NUL (unix(7)). */
 export const SOCKET_PATH_MAX_BYTES = 107;
@@ -44,7 +44,8 @@ interface Environment {
  * (XDG Base Directory Specification 0.8).
  */
 export function resolvePaths(env: Environment, uid: number): Paths {
-  const moved = env['BANGER_HOME'];
+  // Made absolute: `./b`, `/srv/b` and `/srv/b/` must not be three instances.
+  const moved = env['BANGER_HOME'] ? resolve(env['BANGER_HOME']) : undefined;
   const home = env['HOME'] ?? '/';
   const xdg = (name: string, fallback: string): string => {
     const value = env[name];

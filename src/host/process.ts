@@ -2,12 +2,13 @@
  * The one door to other programs: argv only, never a shell.
  * `run` waits for a program; `supervise` starts one that outlives us.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { childEnvironment } from './search-path.ts';
 
 /** How much of each output stream is kept, `bytes`. */
 const DEFAULT_MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
@@ -75,9 +76,9 @@ function lastLines(text: string, count: number): string {
 export async function run(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
   const [program, ...args] = argv;
   if (options.signal?.aborted) throw new ProcessError('aborted', program, { reason: 'was not started: cancelled' });
-  const child = spawn(program, args, {
+  const child = start(program, args, {
     cwd: options.cwd,
-    env: { ...process.env, ...options.env },
+    env: childEnvironment(options.env),
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     // A group of its own, so that a deadline ends grandchildren too.
     detached: true,
@@ -103,14 +104,28 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
     }
     return { stdout: output.stdout, stderr: output.stderr, exitStatus: status };
   } catch (error) {
-    throw startFailure(error, program);
+    throw startFailure(error, program, options.cwd);
   } finally {
     stop.clear();
   }
 }
 
-function startFailure(error: unknown, program: string): unknown {
+/** `spawn`, which throws some failures (E2BIG, ENOTDIR, a NUL in an argument) and emits the others. */
+function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  try {
+    return spawn(program, args, options);
+  } catch (error) {
+    throw startFailure(error, program);
+  }
+}
+
+function startFailure(error: unknown, program: string, cwd?: string): unknown {
   if (error instanceof ProcessError || !(error instanceof Error) || !('code' in error)) return error;
+  if (cwd !== undefined && !existsSync(cwd)) {
+    // The system says ENOENT for this too, as if the program were missing.
+    const reason = `could not be started: the folder ${cwd} does not exist`;
+    return new ProcessError('not-started', program, { reason, cause: error });
+  }
   const missing = error.code === 'ENOENT';
   const reason = missing ? 'is not installed, or not on PATH' : `could not be started (${String(error.code)})`;
   return new ProcessError(missing ? 'not-found' : 'not-started', program, { reason, cause: error });
@@ -127,7 +142,7 @@ function collect(stream: Readable | null, name: 'stdout' | 'stderr', options: Ru
   });
   const onLine = options.onLine;
   if (stream && onLine) createInterface({ input: stream }).on('line', (line) => onLine(line, name));
-  return () => Buffer.concat(chunks).toString('utf8').slice(-limit);
+  return () => Buffer.concat(chunks).subarray(-limit).toString('utf8');
 }
 
 function stopper(
@@ -140,7 +155,12 @@ function stopper(
     if (cause) return;
     cause = why;
     signalGroup(child.pid, 'SIGTERM');
-    killTimer = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS);
+    killTimer = setTimeout(() => {
+      signalGroup(child.pid, 'SIGKILL');
+      // A process that left the group may hold our pipes for ever: no more is read from it.
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    }, KILL_AFTER_MS);
   };
   const onAbort = (): void => stop('aborted');
   options.signal?.addEventListener('abort', onAbort, { once: true });
@@ -150,6 +170,8 @@ function stopper(
       return cause;
     },
     clear() {
+      // The program itself is gone by now; what it started and left behind goes without delay.
+      if (cause) signalGroup(child.pid, 'SIGKILL');
       clearTimeout(deadline);
       clearTimeout(killTimer);
       options.signal?.removeEventListener('abort', onAbort);
@@ -166,25 +188,39 @@ function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
+export interface AttachOptions {
+  /** Added to our own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where the program's stdout goes; ours where left out. */
+  readonly stdout?: 'stdout' | 'stderr';
+}
+
 /**
- * Runs a program on our own terminal: stdin, stdout and stderr are ours, Ctrl-C goes to it.
+ * Runs a program on our own terminal: stdin, stdout and stderr are ours. SIGINT, SIGTERM and SIGHUP are passed on to
+ * it: it decides what they mean, and we wait for it.
  *
  * @returns its exit status; 128 + the signal's number where a signal ended it, as a shell has it.
  * @throws ProcessError where it cannot be started.
  */
-export async function attach(argv: readonly [string, ...string[]]): Promise<number> {
+export async function attach(argv: readonly [string, ...string[]], options: AttachOptions = {}): Promise<number> {
   const [program, ...args] = argv;
-  // The terminal sends SIGINT to the whole group: the program decides what it means, and we wait for it.
-  const ignore = (): void => undefined;
-  process.on('SIGINT', ignore);
+  const child = start(program, args, {
+    stdio: ['inherit', options.stdout === 'stderr' ? 2 : 'inherit', 'inherit'],
+    env: childEnvironment(options.env),
+  });
+  const passOn = (signal: NodeJS.Signals): void => {
+    // Ctrl-C reaches everything on the terminal by itself: passed on, it would count twice.
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, passOn);
   try {
-    const child = spawn(program, args, { stdio: 'inherit' });
     const [status, signalName] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return status ?? 128 + (signalName ? constants.signals[signalName] : 0);
   } catch (error) {
     throw startFailure(error, program);
   } finally {
-    process.off('SIGINT', ignore);
+    for (const signal of signals) process.off(signal, passOn);
   }
 }
 
@@ -202,29 +238,62 @@ export interface Supervised {
 }
 
 /**
+ * Starts a program in a session of its own that tells on its stdout, in one line, when it is ready.
+ * Only stderr goes to the log; after that line nobody reads its stdout.
+ *
+ * @returns `announced`: the line; undefined where stdout is closed without one.
+ * @throws ProcessError where it cannot be started.
+ */
+export async function superviseAnnounced(
+  argv: readonly [string, ...string[]],
+  options: SuperviseOptions,
+): Promise<Supervised & { readonly announced: Promise<string | undefined> }> {
+  const { child, exited } = await startSession(argv, 'pipe', options);
+  const { stdout } = child;
+  if (child.pid === undefined || !stdout) throw new ProcessError('not-started', argv[0], { reason: 'has no output' });
+  const announced = new Promise<string | undefined>((resolve) => {
+    const lines = createInterface({ input: stdout });
+    lines.once('line', resolve);
+    // Its stdout is a pipe of ours: it must not keep us alive once it has been read.
+    lines.once('line', () => stdout.destroy());
+    lines.once('close', () => resolve(undefined));
+  });
+  return { pid: child.pid, exited, announced };
+}
+
+/**
  * Starts a program in a session of its own: it goes on when we end.
  *
  * @throws ProcessError where it cannot be started.
  */
 export async function supervise(argv: readonly [string, ...string[]], options: SuperviseOptions): Promise<Supervised> {
+  const { child, exited } = await startSession(argv, 'log', options);
+  if (child.pid === undefined) throw new ProcessError('not-started', argv[0], { reason: 'has no pid' });
+  return { pid: child.pid, exited };
+}
+
+async function startSession(
+  argv: readonly [string, ...string[]],
+  stdout: 'log' | 'pipe',
+  options: SuperviseOptions,
+): Promise<{ readonly child: ChildProcess; readonly exited: Supervised['exited'] }> {
   const [program, ...args] = argv;
   const log = openSync(options.logPath, 'a', 0o600);
   try {
     const child = spawn(program, args, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
-      stdio: ['ignore', log, log],
+      env: childEnvironment(options.env),
+      stdio: ['ignore', stdout === 'log' ? log : 'pipe', log],
       detached: true,
     });
     const exited = new Promise<{ exitStatus: number | null; signal: NodeJS.Signals | null }>((resolve) => {
       child.once('exit', (exitStatus, signal) => resolve({ exitStatus, signal }));
     });
     await once(child, 'spawn');
-    if (child.pid === undefined) throw new ProcessError('not-started', program, { reason: 'has no pid' });
     child.unref();
-    return { pid: child.pid, exited };
+    return { child, exited };
   } catch (error) {
-    throw startFailure(error, program);
+    throw startFailure(error, program, options.cwd);
   } finally {
     closeSync(log);
   }

@@ -12,6 +12,11 @@ export function searchPath(path: string | undefined): string {
   return [...folders, ...SYSTEM_FOLDERS.filter((folder) => !folders.includes(folder))].join(':');
 }
 
+/** Our own environment for a program we start; undefined takes a variable out. */
+export function childEnvironment(added: Readonly<Record<string, string | undefined>> = {}): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: searchPath(process.env['PATH']), ...added };
+}
+
 /**
  * Where `run` would find a program.
  *
