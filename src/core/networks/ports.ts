@@ -20,18 +20,25 @@ export interface BridgePlan {
 }
 
 export interface HostNetwork {
-  /** Bridge, its address and forwarding; does nothing where all is there. */
+  /**
+   * Bridge, its address and forwarding; does nothing where all is there.
+   *
+   * @throws AppError NETWORK_UNAVAILABLE where the bridge's name or the network's addresses are in use by another.
+   */
   ensureBridge(plan: BridgePlan, signal: AbortSignal): Promise<void>;
-  /** Makes the TAP, joins it to the bridge, isolated from the other ports, and brings it up. */
-  addTap(tapName: string, bridgeName: string, signal: AbortSignal): Promise<void>;
-  /** Does nothing where it is gone. */
+  /**
+   * Makes the TAP, joins it to the bridge, isolated from the other ports, ties the guest's addresses to it, and brings
+   * it up. Nothing of it is left where that fails.
+   */
+  addTap(port: NetworkPort, bridgeName: string, signal: AbortSignal): Promise<void>;
+  /** Does nothing where it is gone; takes it away from a VMM that still holds it. */
   removeTap(tapName: string): Promise<void>;
   /** Replaces banger's one nftables table in one transaction. `ruleset` is text as `nft -f` takes it. */
   applyRuleset(ruleset: string, signal: AbortSignal): Promise<void>;
-  /** TAPs on our bridge. */
+  /** TAPs on our bridge; none where there is no bridge. */
   listTaps(bridgeName: string): Promise<readonly string[]>;
   /** Removes bridge and table; in banger's own namespace the namespace itself goes with them. */
   removeAll(bridgeName: string, tableName: string): Promise<void>;
-  /** Name servers that a guest can use, as the host resolves. */
+  /** Name servers that a guest can use, as the host resolves; empty where it has none that a guest could reach. */
   guestNameServers(): Promise<readonly string[]>;
 }
