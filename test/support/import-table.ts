@@ -33,6 +33,7 @@ const PURE_BUILTINS = [
 /** A library belongs to the one adapter that wraps it. */
 const ADAPTER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   bootstrap: ['tar-stream'],
+  names: ['unique-names-generator'],
   sources: ['semver', 'tar-stream'],
   ssh: ['ssh2', 'tar-stream'],
   // Records are parsed by the contracts' own schemas.

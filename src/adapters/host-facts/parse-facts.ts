@@ -1,9 +1,9 @@
 /** Reads the words of the host's programs and files. */
 import type { RouteFact } from '../../core/doctor/ports.ts';
 
-/** The first thing in a program's output that looks like a version: `7.2.22` of `QEMU emulator version 7.2.22 (Debian ...)`. */
+/** The first thing in the first line of a program’s output that looks like a version: `7.2.22`. */
 export function parseVersion(output: string): string | undefined {
-  return /(?<![\d.])\d+(?:\.\d+)+(?:p\d+)?/.exec(output)?.[0];
+  return /(?<![\d.])\d+(?:\.\d+)+(?:p\d+)?/.exec(output.trimStart().split('\n', 1)[0] ?? '')?.[0];
 }
 
 /** MemAvailable of /proc/meminfo (proc(5)), `bytes`: what can be had without swapping. */

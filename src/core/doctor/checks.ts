@@ -94,9 +94,8 @@ function checkRoot(facts: HostFacts): DoctorCheck {
 }
 
 function checkConfig(config: ConfigOutcome): DoctorCheck {
-  return config.state === 'valid'
-    ? ok('config', `The config is valid (${config.path})`)
-    : failed('config', config.message, config.hint);
+  if (config.state === 'valid') return ok('config', `The config is valid (${config.path})`);
+  return failed('config', config.message.replaceAll('\n', '; '), config.hint);
 }
 
 function checkEngine(engine: EngineName | 'auto'): DoctorCheck {
@@ -264,12 +263,20 @@ function checkNameServers(request: CheckRequest, facts: HostFacts): DoctorCheck 
   const { dns } = request.config.config.network;
   if (dns !== undefined) return ok('name-servers', `Guests resolve names through ${dns} ([network] dns)`);
   const { nameServers } = facts;
-  if (nameServers.length > 0) return ok('name-servers', `Names resolve through ${nameServers.join(', ')}`);
-  return failed(
-    'name-servers',
-    '/etc/resolv.conf names no server, so neither banger nor its guests resolve names',
-    'Set [network] dns in the config.',
-  );
+  const fix = 'Set [network] dns in the config to a server that guests can reach.';
+  if (nameServers.length === 0) {
+    return failed('name-servers', '/etc/resolv.conf names no server: neither banger nor its guests resolve names', fix);
+  }
+  const known = nameServers.join(', ');
+  if (request.config.config.network.mode === 'host' && nameServers.every(isLoopback)) {
+    return failed('name-servers', `The host resolves names through ${known}, which guests cannot reach`, fix);
+  }
+  return ok('name-servers', `Names resolve through ${known}`);
+}
+
+/** A resolver of the host's own, such as systemd-resolved's 127.0.0.53. In mode `isolated` pasta forwards to it. */
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }
 
 /**

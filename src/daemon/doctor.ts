@@ -1,0 +1,65 @@
+/** `banger doctor`: examines the host with no daemon, and without making anything. */
+import { type Config, configSchema } from '../contracts/config.ts';
+import { DOCTOR_TOPICS, type DoctorReport, type DoctorTopic } from '../contracts/doctor.ts';
+import { BANGER_VERSION } from '../contracts/version.ts';
+import { AppError } from '../core/app-error.ts';
+import { type ConfigOutcome, judgeHost } from '../core/doctor/checks.ts';
+import type { HostInspector } from '../core/doctor/ports.ts';
+import type { Paths } from '../host/paths.ts';
+import { composeHostInspector } from './compose.ts';
+import { loadConfig } from './config.ts';
+
+/** Looking at a host takes a second; a program that hangs is given up. */
+const INSPECT_TIMEOUT_MS = 60_000;
+
+export interface DoctorOptions {
+  readonly topic: DoctorTopic;
+  readonly paths: Paths;
+  /** Reads the config. @throws AppError CONFIG_INVALID, which becomes a failed check. */
+  readonly loadConfig: (path: string) => Promise<Config>;
+  readonly inspector: HostInspector;
+}
+
+/**
+ * The report of `bangerd doctor --for TOPIC`.
+ *
+ * @throws AppError REQUEST_INVALID where there is no such topic.
+ */
+export async function reportHost(paths: Paths, topicText: string): Promise<DoctorReport> {
+  const topic = DOCTOR_TOPICS.find((known) => known === topicText);
+  if (topic === undefined) {
+    throw new AppError('REQUEST_INVALID', `No such topic: ${JSON.stringify(topicText)}`, {
+      hint: `The topics are ${DOCTOR_TOPICS.join(', ')}.`,
+    });
+  }
+  const inspector = composeHostInspector(process.getuid?.() ?? 0);
+  return runDoctor({ topic, paths, loadConfig, inspector }, AbortSignal.timeout(INSPECT_TIMEOUT_MS));
+}
+
+/** Everything the topic needs, checked; `ok` where nothing failed. */
+export async function runDoctor(options: DoctorOptions, signal: AbortSignal): Promise<DoctorReport> {
+  const { topic, paths, inspector } = options;
+  const config = await readConfig(paths.configFile, options.loadConfig);
+  const facts = await inspector.inspect(
+    {
+      stateDir: paths.stateDir,
+      runtimeDir: paths.runtimeDir,
+      machinesDir: paths.machinesDir,
+      databasePath: paths.database,
+      qemuPath: config.config.qemu_bin,
+    },
+    signal,
+  );
+  const checks = judgeHost({ topic, engine: config.config.engine, config }, facts);
+  return { bangerVersion: BANGER_VERSION, topic, ok: checks.every((check) => check.outcome !== 'failed'), checks };
+}
+
+/** A config that cannot be used is reported, and the defaults stand in, so that the rest is examined all the same. */
+async function readConfig(path: string, load: DoctorOptions['loadConfig']): Promise<ConfigOutcome> {
+  try {
+    return { state: 'valid', path, config: await load(path) };
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'CONFIG_INVALID')) throw error;
+    return { state: 'invalid', path, message: error.message, hint: error.hint, config: configSchema.parse({}) };
+  }
+}
