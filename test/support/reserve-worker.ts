@@ -45,7 +45,7 @@ for (let ready = Atomics.load(gate, 0); ready < workers; ready = Atomics.load(ga
 const results = Array.from({ length: count }, (_, index) =>
   attempt(() => {
     if (what === 'vm') reserveVm(index);
-    else names.reserveImageName(`name-${index}`, `op-${worker}`);
+    else names.reserveImageName(`name-${index}`, `img-${worker}`);
   }),
 );
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin

@@ -97,15 +97,16 @@ async function writeFully(handle: FileHandle, bytes: Buffer, position: number): 
 
 /** Cuts off what a crash left of a line. @returns the file's size then. */
 async function cutTornLine(handle: FileHandle): Promise<number> {
-  const end = await endOfLastLine(handle);
-  await handle.truncate(end);
+  const { size } = await handle.stat();
+  const end = await endOfLastLine(handle, size);
+  if (end < size) await handle.truncate(end);
   return end;
 }
 
 /** Offset after the file's last newline. */
-async function endOfLastLine(handle: FileHandle): Promise<number> {
+async function endOfLastLine(handle: FileHandle, size: number): Promise<number> {
   const buffer = Buffer.alloc(CHUNK_BYTES);
-  let end = (await handle.stat()).size;
+  let end = size;
   while (end > 0) {
     const start = Math.max(0, end - CHUNK_BYTES);
     const { bytesRead } = await handle.read(buffer, 0, end - start, start);

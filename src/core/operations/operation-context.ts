@@ -2,11 +2,11 @@
 
 export interface StageContext {
   readonly signal: AbortSignal;
-  /** One line for the operation's log; control characters are the reader's affair. */
-  log(line: string): void;
-  progress(done: number, total: number): void;
+  /** For the operation's log, one line or several; control characters are the reader's affair. */
+  readonly log: (line: string) => void;
+  readonly progress: (done: number, total: number) => void;
   /** A short word about the outcome, shown beside the stage. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
 }
 
 /** Runs one named stage; its failure fails the stage and is thrown on. */
@@ -18,5 +18,5 @@ export interface OperationContext {
   readonly signal: AbortSignal;
   readonly stage: StageRunner;
   /** Marks a stage that was planned and is not needed. */
-  skip(name: string, note: string): void;
+  readonly skip: (name: string, note: string) => void;
 }

@@ -32,10 +32,6 @@ function repositories(database: Database) {
   };
 }
 
-const builtBy = (operationId: string) => ({
-  provenance: { method: 'build' as const, bangerVersion: '0.1.0', parameters: {}, steps: [], operationId },
-});
-
 describe('images', () => {
   test('come back as they were put in, by name and in order', async () => {
     const { images } = await makeStore();
@@ -103,31 +99,30 @@ describe('images', () => {
 describe('names of images being made', () => {
   test('a reserved name is nobody else’s: not for a reservation, not for an image', async () => {
     const { names, images } = await makeStore();
-    names.reserveImageName('dev', 'op-1');
-    const taken = expect.objectContaining({ code: 'NAME_TAKEN', details: { name: 'dev', operationId: 'op-1' } });
-    expect(() => names.reserveImageName('dev', 'op-2')).toThrow(taken);
-    expect(() => images.insert(imageRecord({ name: 'dev', ...builtBy('op-2') }))).toThrow(taken);
-    expect(() => images.insert(imageRecord({ name: 'dev' }))).toThrow(taken);
+    names.reserveImageName('dev', 'img-1');
+    const taken = expect.objectContaining({ code: 'NAME_TAKEN', details: { name: 'dev' } });
+    expect(() => names.reserveImageName('dev', 'img-2')).toThrow(taken);
+    expect(() => images.insert(imageRecord({ name: 'dev', id: 'img-2' }))).toThrow(taken);
   });
 
   test('the image that it was for uses it up', async () => {
     const { names, images, database } = await makeStore();
-    names.reserveImageName('dev', 'op-1');
-    images.insert(imageRecord({ name: 'dev', ...builtBy('op-1') }));
+    names.reserveImageName('dev', 'img-1');
+    images.insert(imageRecord({ name: 'dev', id: 'img-1' }));
     expect(database.all('SELECT * FROM image_name_reservations')).toEqual([]);
-    expect(() => names.reserveImageName('dev', 'op-2')).toThrow(expect.objectContaining({ code: 'NAME_TAKEN' }));
+    expect(() => names.reserveImageName('dev', 'img-2')).toThrow(expect.objectContaining({ code: 'NAME_TAKEN' }));
   });
 
   test('are given back by release and by clearAll', async () => {
     const { names } = await makeStore();
-    names.reserveImageName('dev', 'op-1');
-    names.reserveImageName('other', 'op-2');
-    names.release('op-1');
-    names.release('op-1');
-    names.reserveImageName('dev', 'op-3');
-    expect(() => names.reserveImageName('other', 'op-4')).toThrow(expect.objectContaining({ code: 'NAME_TAKEN' }));
+    names.reserveImageName('dev', 'img-1');
+    names.reserveImageName('other', 'img-2');
+    names.release('img-1');
+    names.release('img-1');
+    names.reserveImageName('dev', 'img-3');
+    expect(() => names.reserveImageName('other', 'img-4')).toThrow(expect.objectContaining({ code: 'NAME_TAKEN' }));
     names.clearAll();
-    names.reserveImageName('other', 'op-4');
+    names.reserveImageName('other', 'img-4');
   });
 });
 

@@ -52,7 +52,7 @@ test('of reservations of the same names from three connections at once, one of e
   const outcomes = results.flat();
   expect(outcomes.filter((outcome) => outcome === 'reserved')).toHaveLength(20);
   expect(outcomes.filter((outcome) => outcome === 'NAME_TAKEN')).toHaveLength(40);
-  expect(() => new SqliteNameReservations(database).reserveImageName('name-0', 'op-late')).toThrow(
+  expect(() => new SqliteNameReservations(database).reserveImageName('name-0', 'img-late')).toThrow(
     expect.objectContaining({ code: 'NAME_TAKEN' }),
   );
 });
