@@ -44,7 +44,8 @@ export async function reconcile(deps: ReconcileDependencies, signal: AbortSignal
     }
   };
 
-  deps.operations.interruptLeftOver();
+  await deps.operations.interruptLeftOver();
+  await deps.operations.prune();
   deps.names.clearAll();
   const adopted: VmRecord[] = [];
   for (const record of deps.vms.list()) {
@@ -52,7 +53,11 @@ export async function reconcile(deps: ReconcileDependencies, signal: AbortSignal
       if (await settleMachine(record, deps, report)) adopted.push(record);
     });
   }
-  await attempt('network', () => deps.network.restore(adopted, signal));
+  await attempt('network', async () => {
+    for (const port of await deps.network.restore(adopted, signal)) {
+      report.failed.push(`TAP ${port.tapName} is gone: its VM runs without a network until it is started anew`);
+    }
+  });
   await sweepFolders(deps, report, attempt);
   deps.log.info(report, 'reconciled');
   return report;

@@ -25,9 +25,9 @@ export class SqliteImageRepository implements ImageRepository {
   }
 
   /**
-   * Inserts an image, and uses up the reservation of its name that the operation in its provenance holds.
+   * Inserts an image, and uses up the reservation that its id has of the name.
    *
-   * @throws AppError NAME_TAKEN where an image has the name, or another operation has reserved it.
+   * @throws AppError NAME_TAKEN where an image has the name, or another that is being made has reserved it.
    */
   insert(image: Image): void {
     const { id, name, createdAt } = image;
@@ -72,14 +72,11 @@ export class SqliteImageRepository implements ImageRepository {
     const { id, name } = image;
     const other = this.#database.get('SELECT id FROM images WHERE name = :name AND id <> :id', { name, id });
     if (other) throw new AppError('NAME_TAKEN', `An image named "${name}" exists already`, { details: { name } });
-    const reserved = this.#database.get('SELECT operation_id FROM image_name_reservations WHERE name = :name', {
+    const reserved = this.#database.get('SELECT image_id FROM image_name_reservations WHERE name = :name', {
       name,
     });
-    if (reserved && reserved['operation_id'] !== image.provenance.operationId) {
-      const operationId = String(reserved['operation_id']);
-      throw new AppError('NAME_TAKEN', `The name "${name}" is reserved by operation ${operationId}`, {
-        details: { name, operationId },
-      });
+    if (reserved && reserved['image_id'] !== id) {
+      throw new AppError('NAME_TAKEN', `An image named "${name}" is being made just now`, { details: { name } });
     }
   }
 }

@@ -9,27 +9,27 @@ export class SqliteNameReservations implements NameReservations {
     this.#database = database;
   }
 
-  reserveImageName(name: string, operationId: string): void {
+  reserveImageName(name: string, imageId: string): void {
     this.#database.transaction(() => {
       if (this.#database.get('SELECT 1 FROM images WHERE name = :name', { name })) {
         throw new AppError('NAME_TAKEN', `An image named "${name}" exists already`, { details: { name } });
       }
-      const held = this.#database.get('SELECT operation_id FROM image_name_reservations WHERE name = :name', { name });
+      const held = this.#database.get('SELECT 1 FROM image_name_reservations WHERE name = :name', { name });
       if (held) {
-        const holder = String(held['operation_id']);
-        throw new AppError('NAME_TAKEN', `The name "${name}" is reserved by operation ${holder}`, {
-          details: { name, operationId: holder },
+        throw new AppError('NAME_TAKEN', `An image named "${name}" is being made just now`, {
+          hint: '`banger op list` shows by what; wait for it, cancel it, or choose another name.',
+          details: { name },
         });
       }
-      this.#database.run('INSERT INTO image_name_reservations (name, operation_id) VALUES (:name, :operationId)', {
+      this.#database.run('INSERT INTO image_name_reservations (name, image_id) VALUES (:name, :imageId)', {
         name,
-        operationId,
+        imageId,
       });
     });
   }
 
-  release(operationId: string): void {
-    this.#database.run('DELETE FROM image_name_reservations WHERE operation_id = :operationId', { operationId });
+  release(imageId: string): void {
+    this.#database.run('DELETE FROM image_name_reservations WHERE image_id = :imageId', { imageId });
   }
 
   clearAll(): void {

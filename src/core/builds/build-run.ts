@@ -11,8 +11,8 @@ import type { MachineRunner } from '../vms/machine-runner.ts';
 import type { Disks, Engine, MachineFolders, RunningMachine, SshKeys } from '../vms/ports.ts';
 import type { VmRecord, VmRepository } from '../vms/repository.ts';
 import type { BuildPlan } from './build-plan.ts';
-import type { Sources, FetchedTree } from './ports.ts';
-import { fetchKey, type StepPlan } from './step-plan.ts';
+import type { FetchedTree, FetchSpec, Sources } from './ports.ts';
+import { fetchKey } from './step-plan.ts';
 import type { StepRunner } from './step-runner.ts';
 
 /** A build whose every input has been checked and whose every name has been taken. */
@@ -143,12 +143,21 @@ export class BuildRun {
       await machine.kill();
     });
     const alive = endsWith(machine, context.signal);
-    const session = await runner.connect(job.record, machine, alive);
+    await using session = await runner.connect(job.record, machine, alive);
     const records: StepRecord[] = [];
-    await steps.prepare(session, alive);
     for (const step of job.plan.steps) {
-      const run = { step, session, fetched: inputs.fetched, operationId: context.id, alive };
-      records.push(await context.stage(`step:${step.name}`, (stage) => steps.run(run, job, stage)));
+      const run = {
+        step,
+        session,
+        fetched: inputs.fetched,
+        operationId: context.id,
+        timeoutMs: job.request.stepTimeoutMs ?? step.timeoutMs * job.engine.slowness,
+      };
+      records.push(
+        await context.stage(`step:${step.name}`, (stage) =>
+          steps.run(run, { log: (line) => stage.log(line), signal: AbortSignal.any([stage.signal, alive]) }),
+        ),
+      );
     }
     await steps.tidy(session, alive);
     await context.stage('stop', async (stage) => {
@@ -208,9 +217,10 @@ export class BuildRun {
   }
 }
 
-function fetchesOf(job: BuildJob): readonly StepPlan['fetches'][number]['spec'][] {
-  const specs = new Map(job.plan.steps.flatMap((step) => step.fetches.map(({ spec }) => [fetchKey(spec), spec] as const)));
-  return [...specs.values()];
+/** Each source once, however many steps need it. */
+function fetchesOf(job: BuildJob): readonly FetchSpec[] {
+  const specs = job.plan.steps.flatMap((step) => step.fetches.map(({ spec }) => spec));
+  return [...new Map(specs.map((spec) => [fetchKey(spec), spec])).values()];
 }
 
 /** Aborts when the work is cancelled, and when the VMM ends under it: a dead guest closes no connection. */

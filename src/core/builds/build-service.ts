@@ -2,19 +2,20 @@ import type { BuildRequest } from '../../contracts/build.ts';
 import type { Image } from '../../contracts/image.ts';
 import type { Operation } from '../../contracts/operation.ts';
 import type { ImageService } from '../images/image-service.ts';
-import type { ImageFolders } from '../images/ports.ts';
+import type { KernelInspector } from '../images/ports.ts';
 import { newId } from '../ids.ts';
 import { planRecord, resolveSpec, type VmDefaults } from '../vms/machine-plan.ts';
 import type { Disks, Engines, MachineFolders, SshKeys } from '../vms/ports.ts';
 import type { NameReservations, VmRecord, VmRepository } from '../vms/repository.ts';
 import type { OperationService } from '../operations/operation-service.ts';
 import { resultBootSet, resultSizeBytes } from './build-checks.ts';
-import { type BuildConfig, planBuild } from './build-plan.ts';
+import { type BuildPlan, planBuild } from './build-plan.ts';
 import type { BuildJob, BuildRun } from './build-run.ts';
+import type { BuildConfig } from './steps/step-context.ts';
 
 export interface BuildServiceDependencies {
   readonly images: ImageService;
-  readonly imageFolders: ImageFolders;
+  readonly kernels: KernelInspector;
   readonly names: NameReservations;
   readonly vms: VmRepository;
   readonly operations: OperationService;
@@ -56,7 +57,7 @@ export class BuildService {
     };
     try {
       const { image: source } = held;
-      const plan = planBuild(request, this.#deps.config);
+      const plan = await this.#plan(request);
       const sizeBytes = resultSizeBytes(request, source);
       const boot = resultBootSet(request, source);
       await images.assertBootSet(boot);
@@ -87,6 +88,14 @@ export class BuildService {
       giveBack();
       throw error;
     }
+  }
+
+  async #plan(request: BuildRequest): Promise<BuildPlan> {
+    const { modulesPath } = request;
+    return planBuild(request, this.#deps.config, {
+      authorizedKey: await this.#deps.keys.clientPublicKey(),
+      modulesVersion: modulesPath === undefined ? undefined : await this.#deps.kernels.inspectModules(modulesPath),
+    });
   }
 
   async #assertSpace(source: Image, name: string): Promise<void> {

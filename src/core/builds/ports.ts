@@ -37,3 +37,6 @@ export interface Sources {
    */
   fetch(spec: FetchSpec, log: (line: string) => void, signal: AbortSignal): Promise<FetchedTree>;
 }
+
+/** Digest of a host folder's content: paths, modes, link targets and files. @throws the reason of `signal`. */
+export type TreeDigest = (dir: string, signal: AbortSignal) => Promise<string>;

@@ -38,6 +38,7 @@ async function waitForProbe(probe: ReadinessProbe, options: ReadinessOptions, si
   const done = new AbortController();
   const limit = AbortSignal.any([signal, done.signal, AbortSignal.timeout(probe.timeoutMs)]);
   const exited = options.machine.exited.then(async (exit) => {
+    if (done.signal.aborted) return;
     throw new AppError('BOOT_EXITED', `The guest ended (${exit.reason}: ${exit.detail}) before ${probe.name} answered.`, {
       details: { stage: probe.name, exit, console: await options.consoleTail() },
     });

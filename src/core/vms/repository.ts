@@ -49,8 +49,8 @@ export interface VmRepository {
 /** Names of images being made: taken before the work starts, given back when it ends either way. */
 export interface NameReservations {
   /** @throws AppError NAME_TAKEN where an image or another reservation has it. */
-  reserveImageName(name: string, operationId: string): void;
-  release(operationId: string): void;
+  reserveImageName(name: string, imageId: string): void;
+  release(imageId: string): void;
   /** Reservations left over from before a restart. */
   clearAll(): void;
 }

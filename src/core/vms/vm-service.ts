@@ -204,23 +204,28 @@ export class VmService {
     const needed = allowVerb('start', this.#view(record));
     return this.#work(record, { kind: 'vm.start', state: 'starting', stages: START_STAGES, needed }, async (context) => {
       if (needed) await this.#boot(record, engine, context);
+      return this.#view(record, 'settled');
     });
   }
 
   stop(name: string): Operation {
     const record = this.#record(name);
     const needed = allowVerb('stop', this.#view(record));
-    return this.#work(record, { kind: 'vm.stop', state: 'stopping', stages: ['power off', 'network'], needed }, (context) =>
-      needed ? this.#stop(record, context) : Promise.resolve(),
-    );
+    const plan = { kind: 'vm.stop', state: 'stopping', stages: ['power off', 'network'], needed } as const;
+    return this.#work(record, plan, async (context) => {
+      if (needed) await this.#stop(record, context);
+      return record.ephemeral ? undefined : this.#view(record, 'settled');
+    });
   }
 
   delete(name: string): Operation {
     const record = this.#record(name);
     allowVerb('delete', this.#view(record));
-    return this.#work(record, { kind: 'vm.delete', state: 'deleting', stages: ['delete'], needed: true }, (context) =>
-      context.stage('delete', () => this.#remove(record)),
-    );
+    const plan = { kind: 'vm.delete', state: 'deleting', stages: ['delete'], needed: true } as const;
+    return this.#work(record, plan, async (context) => {
+      await context.stage('delete', () => this.#remove(record));
+      return undefined;
+    });
   }
 
   async #boot(record: VmRecord, engine: Engine, context: OperationContext): Promise<void> {
@@ -268,25 +273,28 @@ export class VmService {
   /** Runs one verb's work as an operation that has the VM to itself. */
   #work(
     record: VmRecord,
-    plan: { readonly kind: 'vm.start' | 'vm.stop' | 'vm.delete'; readonly state: VmState; readonly stages: string[]; readonly needed: boolean },
-    work: (context: OperationContext) => Promise<void>,
+    plan: {
+      readonly kind: 'vm.start' | 'vm.stop' | 'vm.delete';
+      readonly state: VmState;
+      readonly stages: readonly string[];
+      readonly needed: boolean;
+    },
+    work: (context: OperationContext) => Promise<Vm | undefined>,
   ): Operation {
     if (plan.needed) this.#busy.set(record.id, plan.state);
     return this.#deps.operations.start({ kind: plan.kind, target: record.name, stages: plan.stages }, async (context) => {
       if (!plan.needed) for (const stage of plan.stages) context.skip(stage, 'nothing to do');
       try {
-        await work(context);
+        return await work(context);
       } finally {
         if (plan.needed) this.#release(record);
       }
-      const after = this.#deps.vms.find(record.id);
-      return after ? this.#view(after) : undefined;
     });
   }
 
+  /** A VM that is gone has been taken out already, and is not told of again. */
   #release(record: VmRecord): void {
-    this.#busy.delete(record.id);
-    if (this.#deps.vms.find(record.id)) this.#deps.publish({ resource: 'vm', name: record.name, change: 'updated' });
+    if (this.#busy.delete(record.id)) this.#deps.publish({ resource: 'vm', name: record.name, change: 'updated' });
   }
 
   /** The guest powered itself off, or its VMM died. */

@@ -15,10 +15,10 @@ export const firstTables: Migration = {
       record      TEXT NOT NULL
     ) STRICT;
 
-    -- Names of images being made; gone when the operation ends or the image is there.
+    -- Names of images being made; gone when the image is there or its making has ended.
     CREATE TABLE image_name_reservations (
       name          TEXT PRIMARY KEY NOT NULL,
-      operation_id  TEXT NOT NULL
+      image_id      TEXT NOT NULL
     ) STRICT;
 
     CREATE TABLE vms (

@@ -1,0 +1,228 @@
+/** The composition root: the only file that knows which adapter stands behind which port. */
+import { join } from 'node:path';
+import type { Config } from '../contracts/config.ts';
+import { BANGER_VERSION } from '../contracts/version.ts';
+import { FileOperationJournal } from '../adapters/journal/operation-journal.ts';
+import { createDebianBootstrapper } from '../adapters/bootstrap/debian.ts';
+import { dialGuest } from '../adapters/dial/guest-dial.ts';
+import { createDisks } from '../adapters/disks/disks.ts';
+import { createImageFolders } from '../adapters/folders/image-folders.ts';
+import { createMachineFolders } from '../adapters/folders/machine-folders.ts';
+import { createGuestAssets } from '../adapters/guest-assets/guest-assets.ts';
+import { digestTree } from '../adapters/guest-assets/tree-digest.ts';
+import { HostFactsCollector } from '../adapters/host-facts/host-facts.ts';
+import { LinuxNetwork } from '../adapters/host-network/linux-network.ts';
+import { bindResolvConf, ensureNamespace, removeNamespace } from '../adapters/host-network/namespace.ts';
+import { createKernelInspector } from '../adapters/kernels/inspector.ts';
+import { suggestName } from '../adapters/names/name-generator.ts';
+import { createQemuEngines } from '../adapters/qemu/engines.ts';
+import { createSources } from '../adapters/sources/sources.ts';
+import { createGuestShell } from '../adapters/ssh/guest-shell.ts';
+import { createSshKeys } from '../adapters/ssh/keys.ts';
+import { SqliteImageRepository } from '../adapters/store/image-repository.ts';
+import { SqliteNameReservations } from '../adapters/store/name-reservations.ts';
+import { MIGRATIONS } from '../adapters/store/migrations/all-migrations.ts';
+import { openDatabase } from '../adapters/store/open-database.ts';
+import { SqliteOperationRepository } from '../adapters/store/operation-repository.ts';
+import { SqliteVmRepository } from '../adapters/store/vm-repository.ts';
+import { describe } from '../core/app-error.ts';
+import { BuildRun } from '../core/builds/build-run.ts';
+import { BuildService } from '../core/builds/build-service.ts';
+import { StepRunner } from '../core/builds/step-runner.ts';
+import type { HostInspector } from '../core/doctor/ports.ts';
+import { EventBus } from '../core/events/event-bus.ts';
+import { ImageService } from '../core/images/image-service.ts';
+import { planAddresses, planBridge } from '../core/networks/address-plan.ts';
+import { tableNameOf } from '../core/networks/firewall-plan.ts';
+import { NetworkService } from '../core/networks/network-service.ts';
+import { OperationService } from '../core/operations/operation-service.ts';
+import { MachineRunner } from '../core/vms/machine-runner.ts';
+import { VmService } from '../core/vms/vm-service.ts';
+import type { Paths } from '../host/paths.ts';
+import type { DaemonFacts } from './handlers/daemon.ts';
+import { daemonHandlers } from './handlers/daemon.ts';
+import { imageHandlers } from './handlers/images.ts';
+import { operationHandlers } from './handlers/operations.ts';
+import { vmHandlers } from './handlers/vms.ts';
+import type { Log } from './log.ts';
+import type { ReconcileDependencies } from './reconcile.ts';
+import type { Handlers } from './route-handlers.ts';
+
+export { bindResolvConf, ensureNamespace };
+
+export interface ComposeOptions {
+  readonly paths: Paths;
+  readonly config: Config;
+  readonly log: Log;
+  /** The project's `guest/` folder. */
+  readonly guestDir: string;
+  /** Addresses of the host itself, which guests are refused in banger's namespace. */
+  readonly hostAddresses: readonly string[];
+  readonly facts: DaemonFacts;
+}
+
+export interface Composition {
+  readonly handlers: Handlers;
+  readonly reconcile: ReconcileDependencies;
+  readonly operations: OperationService;
+  readonly vms: VmService;
+  readonly network: NetworkService;
+  close(): void;
+}
+
+export function compose(options: ComposeOptions): Composition {
+  const { paths, config, log, guestDir } = options;
+  const now = (): Date => new Date();
+  const database = openDatabase(paths.database);
+  const images = new SqliteImageRepository(database);
+  const vms = new SqliteVmRepository(database);
+  const names = new SqliteNameReservations(database);
+
+  const bus = new EventBus(now);
+  const operations = new OperationService({
+    repository: new SqliteOperationRepository(database, (problem) => log.error({ err: problem }, 'store')),
+    journal: new FileOperationJournal(paths.operationsDir, (problem) => log.error({ err: problem }, 'journal')),
+    bus,
+    now,
+    onFault: (error, operationId) => log.error({ err: error, operationId }, 'fault in an operation'),
+    onEnd: ({ id, kind, target, state }, error) =>
+      log.info({ operationId: id, kind, target, state, ...(error !== undefined && { err: error }) }, 'operation ended'),
+  });
+
+  const network = composeNetwork(options);
+  const disks = createDisks({ tempDir: paths.stagingDir });
+  const keys = createSshKeys({
+    sshDir: paths.sshDir,
+    knownHostsPath: paths.knownHosts,
+    userKeyPath: config.ssh_key_path,
+  });
+  const shell = createGuestShell({ privateKey: () => keys.clientPrivateKey() });
+  const machineFolders = createMachineFolders(paths);
+  const imageFolders = createImageFolders(paths);
+  const kernels = createKernelInspector();
+  const assets = createGuestAssets(guestDir);
+  const engines = createQemuEngines({
+    engine: config.engine,
+    accelerator: config.accelerator,
+    qemuPath: config.qemu_bin,
+  });
+  const publish = (change: Parameters<EventBus['publish']>[0]): void => bus.publish(change);
+  const runner = new MachineRunner({ network, shell, keys, disks, folders: machineFolders, assets, now });
+
+  const imageService = new ImageService({
+    images,
+    vms,
+    names,
+    folders: imageFolders,
+    disks,
+    kernels,
+    bootstrapper: createDebianBootstrapper({ assets, mirror: config.apt.mirror, proxy: config.apt.proxy }),
+    operations,
+    publish,
+    now,
+    bangerVersion: BANGER_VERSION,
+    stateDir: paths.stateDir,
+  });
+  const defaults = {
+    cpus: config.vm_defaults.cpus,
+    memoryBytes: config.vm_defaults.memory,
+    diskBytes: config.vm_defaults.disk_size,
+  };
+  const { cidr } = config.network;
+  const vmService = new VmService({
+    vms,
+    images: imageService,
+    operations,
+    engines,
+    runner,
+    disks,
+    folders: machineFolders,
+    keys,
+    defaults,
+    defaultImageName: config.default_image_name,
+    cidr,
+    suggestName,
+    publish,
+    log: (message, facts) => log.warn(facts, message),
+    now,
+  });
+  const buildService = new BuildService({
+    images: imageService,
+    kernels,
+    names,
+    vms,
+    operations,
+    engines,
+    disks,
+    machineFolders,
+    keys,
+    run: new BuildRun({
+      images: imageService,
+      imageFolders,
+      machineFolders,
+      vms,
+      runner,
+      steps: new StepRunner(assets, digestTree, now),
+      sources: createSources({ cacheDir: join(paths.cacheDir, 'sources') }),
+      disks,
+      keys,
+      now,
+      bangerVersion: BANGER_VERSION,
+    }),
+    config,
+    defaults,
+    cidr,
+    now,
+  });
+
+  return {
+    handlers: {
+      ...daemonHandlers(options.facts, vmService, operations),
+      ...imageHandlers(imageService, buildService),
+      ...vmHandlers(vmService, dialGuest),
+      ...operationHandlers(operations, bus),
+    },
+    reconcile: {
+      vms,
+      images,
+      names,
+      operations,
+      engines,
+      runner,
+      network,
+      machineFolders,
+      imageFolders,
+      vmService,
+      log,
+    },
+    operations,
+    vms: vmService,
+    network,
+    close() {
+      vmService.releaseAll();
+      try {
+        database.close();
+      } catch (error) {
+        log.error({ error: describe(error) }, 'the database did not close');
+      }
+    },
+  };
+}
+
+/** What `doctor` looks through; needs nothing that a daemon has made. */
+export function composeHostInspector(uid: number): HostInspector {
+  return new HostFactsCollector({ uid, knownSchemaVersion: MIGRATIONS.length });
+}
+
+function composeNetwork({ paths, config, hostAddresses }: ComposeOptions): NetworkService {
+  const { mode, bridge_name: bridgeName, cidr, dns } = config.network;
+  const isolated = mode === 'isolated';
+  const place = isolated
+    ? ({ mode: 'isolated', removeNamespace: () => removeNamespace({ paths }) } as const)
+    : ({ mode: 'host' } as const);
+  return new NetworkService(new LinuxNetwork(place), planBridge(planAddresses(cidr), bridgeName), {
+    tableName: tableNameOf(paths.namespaceName),
+    configuredDns: dns,
+    refusedAddresses: isolated ? hostAddresses : [],
+  });
+}

@@ -1,0 +1,21 @@
+import type { Duplex } from 'node:stream';
+import type { VmService } from '../../core/vms/vm-service.ts';
+import type { Handlers } from '../route-handlers.ts';
+
+type VmRoute = 'vmList' | 'vmCreate' | 'vmShow' | 'vmStart' | 'vmStop' | 'vmDelete' | 'vmSshAccess' | 'vmTunnel';
+
+/** Opens a TCP connection to a guest. @throws AppError GUEST_UNREACHABLE. */
+export type Dial = (address: string, port: number, signal: AbortSignal) => Promise<Duplex>;
+
+export function vmHandlers(vms: VmService, dial: Dial): Pick<Handlers, VmRoute> {
+  return {
+    vmList: () => [...vms.list()],
+    vmCreate: ({ body }) => vms.create(body),
+    vmShow: ({ params }) => vms.get(params.name),
+    vmStart: ({ params }) => vms.start(params.name),
+    vmStop: ({ params }) => vms.stop(params.name),
+    vmDelete: ({ params }) => vms.delete(params.name),
+    vmSshAccess: ({ params }) => vms.sshAccess(params.name),
+    vmTunnel: ({ params }, { signal }) => dial(vms.address(params.name), params.port, signal),
+  };
+}

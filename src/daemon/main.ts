@@ -1,0 +1,151 @@
+/**
+ * bangerd. Started by the CLI, in three steps of one process: read the config and make the network namespace outside;
+ * take the lock and enter the namespace by exec; serve.
+ *
+ * On stdout it says one line of JSON: `{"ready":true,...}` once it serves, or `{"error":{...}}`. Status 75 (EX_TEMPFAIL,
+ * sysexits.h) means that another daemon holds the lock.
+ */
+import { writeSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Config } from '../contracts/config.ts';
+import { BANGER_VERSION } from '../contracts/version.ts';
+import { toAppError } from '../core/app-error.ts';
+import { buildId, packageRoot } from '../host/build-id.ts';
+import { type Paths, resolvePaths } from '../host/paths.ts';
+import { ensurePrivateDir } from '../host/private-dir.ts';
+import { bindResolvConf, compose, type Composition, ensureNamespace } from './compose.ts';
+import { loadConfig } from './config.ts';
+import { type Log, openLog } from './log.ts';
+import { reconcile } from './reconcile.ts';
+import { type RunningServer, startServer } from './server.ts';
+
+const LOCKED_STATUS = '75';
+/** For making the namespace, and for finding everything again after a restart. */
+const START_TIMEOUT_MS = 50_000;
+/** For operations to undo what they have made. */
+const SHUTDOWN_TIMEOUT_MS = 45_000;
+
+type StopReason = 'user' | 'replace';
+
+async function main(argv: readonly string[]): Promise<void> {
+  process.umask(0o077);
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      inside: { type: 'boolean', default: false },
+      'host-addresses': { type: 'string', default: '' },
+      json: { type: 'boolean', default: false },
+      for: { type: 'string', default: 'all' },
+    },
+  });
+  const paths = resolvePaths(process.env, process.getuid?.() ?? 0);
+  if (positionals[0] === 'doctor') {
+    const { reportHost } = await import('./doctor.ts');
+    return void process.stdout.write(`${JSON.stringify(await reportHost(paths, values.for))}\n`);
+  }
+  if (!values.inside) return enter(paths);
+  return serve(paths, values['host-addresses'].split(',').filter((address) => address !== ''));
+}
+
+/** Replaces this process by one that holds the lock and, in mode `isolated`, lives in banger's own namespace. */
+async function enter(paths: Paths): Promise<never> {
+  const config = await loadConfig(paths.configFile);
+  await ensurePrivateDir(paths.runtimeDir, process.getuid?.() ?? 0);
+  const isolated = config.network.mode === 'isolated';
+  const namespace = isolated
+    ? await ensureNamespace({ paths, signal: AbortSignal.timeout(START_TIMEOUT_MS) })
+    : { argvPrefix: [], hostAddresses: [] };
+  const lock = ['flock', '--nonblock', '--no-fork', '--conflict-exit-code', LOCKED_STATUS, paths.daemonLock];
+  const self = [process.execPath, ...process.execArgv, process.argv[1] ?? ''];
+  const flags = ['--inside', `--host-addresses=${namespace.hostAddresses.join(',')}`];
+  // By env, which looks the program up on PATH as a shell would; exec keeps the pid that the CLI knows.
+  process.execve?.('/usr/bin/env', ['env', ...lock, ...namespace.argvPrefix, ...self, ...flags], process.env);
+  throw new TypeError('process.execve came back');
+}
+
+async function serve(paths: Paths, hostAddresses: readonly string[]): Promise<void> {
+  const config = await loadConfig(paths.configFile);
+  for (const dir of [paths.stateDir, paths.stagingDir, paths.imagesDir, paths.vmsDir, paths.operationsDir, paths.cacheDir]) {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+  }
+  if (config.network.mode === 'isolated') await bindResolvConf(paths);
+  const log = openLog({ path: paths.daemonLog, level: config.log_level });
+  const { promise: stopAsked, resolve: stop } = Promise.withResolvers<StopReason>();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => stop('user'));
+  const composition = compose({
+    paths,
+    config,
+    log,
+    hostAddresses,
+    guestDir: join(packageRoot(), 'guest'),
+    facts: { ...daemonFacts(paths, config), stop },
+  });
+  const report = await reconcile(composition.reconcile, AbortSignal.timeout(START_TIMEOUT_MS));
+  log.info(report, 'reconciled');
+  const server = await startServer({
+    socketPath: paths.daemonSocket,
+    handlers: composition.handlers,
+    log,
+    logPath: paths.daemonLog,
+    uid: process.getuid?.() ?? 0,
+  });
+  announce({ ready: true, socketPath: paths.daemonSocket });
+  log.info({ version: BANGER_VERSION, socket: paths.daemonSocket }, 'serving');
+  const reason = await stopAsked;
+  await shutDown({ server, composition, log, reason });
+}
+
+function daemonFacts(paths: Paths, config: Config): Omit<Parameters<typeof compose>[0]['facts'], 'stop'> {
+  return {
+    version: BANGER_VERSION,
+    buildId: buildId(),
+    pid: process.pid,
+    startedAt: new Date().toISOString(),
+    socketPath: paths.daemonSocket,
+    homePath: paths.homePath,
+    networkMode: config.network.mode,
+    config,
+    ...(config.network.mode === 'isolated' && { namespaceName: paths.namespaceName }),
+  };
+}
+
+/** VMs go on; operations undo what they have made; the network goes where nobody is on it. */
+async function shutDown(daemon: {
+  readonly server: RunningServer;
+  readonly composition: Composition;
+  readonly log: Log;
+  readonly reason: StopReason;
+}): Promise<void> {
+  const { server, composition, log, reason } = daemon;
+  log.info({ reason }, 'stopping');
+  await server.close();
+  const unfinished = await composition.operations.shutdown(AbortSignal.timeout(SHUTDOWN_TIMEOUT_MS));
+  if (unfinished.length > 0) log.warn({ operations: unfinished }, 'operations did not end in time');
+  if (reason === 'user' && composition.network.isEmpty() && unfinished.length === 0) {
+    await composition.network.removeAll().catch((error: unknown) => log.error({ err: error }, 'network not removed'));
+  }
+  composition.close();
+  log.info('stopped');
+}
+
+/** Whoever started us reads one line and goes away; nothing is written to stdout after it. */
+function announce(line: object): void {
+  try {
+    writeSync(1, `${JSON.stringify(line)}\n`);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+  // Connections that are being let go of must not keep a daemon that has stopped.
+  process.exit(0);
+} catch (error) {
+  announce({ error: toAppError(error).toBody() });
+  console.error(error);
+  process.exit(1);
+}
