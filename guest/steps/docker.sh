@@ -42,6 +42,7 @@ install_engine() {
   echo "docker: installing ${packages[*]}"
   hold_services
   apt_get install "${packages[@]}"
+  apt_get clean
 }
 
 # Fetched by the step `packages` of this build; older ones may name versions that are gone.

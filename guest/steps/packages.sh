@@ -59,6 +59,8 @@ main() {
   if ((${#packages[@]} > 0)); then
     apt_get install "${packages[@]}"
   fi
+  # Room for the steps that follow.
+  apt_get clean
   if command -v git >/dev/null; then
     git config --system init.defaultBranch main
   fi

@@ -23,7 +23,10 @@ install_plugin() {
   cp -a "$BANGER_FILES/$name" "$new"
   chown -R root:root "$new"
   if [[ -d $new/.git ]] && command -v git >/dev/null; then
-    git -C "$new" checkout --quiet -B master
+    # Plumbing, which touches neither index nor log: two runs leave the same bytes.
+    git -C "$new" -c core.logAllRefUpdates=false update-ref refs/heads/master HEAD
+    git -C "$new" -c core.logAllRefUpdates=false update-ref refs/remotes/origin/master HEAD
+    git -C "$new" symbolic-ref HEAD refs/heads/master
     git -C "$new" config remote.origin.url "$url"
     git -C "$new" config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
     git -C "$new" config branch.master.remote origin
