@@ -28,7 +28,8 @@ test('fills in defaults', () => {
 
 test('every route has an address and every address a route', () => {
   expect(Object.keys(ROUTES).toSorted()).toEqual(Object.keys(ADDRESSES).toSorted());
-  for (const [name, address] of Object.entries(ADDRESSES)) expect(ROUTES).toHaveProperty(name, expect.objectContaining(address));
+  for (const [name, address] of Object.entries(ADDRESSES))
+    expect(ROUTES).toHaveProperty(name, expect.objectContaining(address));
 });
 
 test('the version is the package’s', () => {

@@ -1,0 +1,82 @@
+/**
+ * Makes dist/: the CLI and the daemon, each one file with what both share beside it. `bin/banger` runs it while it is
+ * fresh. Does nothing where the sources' content is that of the last bundle, `--force` apart.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'rolldown';
+import { packageRoot, sourceFiles } from '../src/host/build-id.ts';
+
+const ROOT = packageRoot();
+const DIST = join(ROOT, 'dist');
+const STAMP = join(DIST, 'stamp');
+/** Programs that run may still load a part of an older bundle; after a day none does. */
+const KEEP_OLD_PARTS_MS = 24 * 3600 * 1000;
+
+mkdirSync(DIST, { recursive: true });
+const work = join(DIST, `.new-${process.pid}`);
+// Written before the first source is read: whatever changes later is newer than this.
+const newStamp = join(DIST, `.stamp-${process.pid}`);
+writeFileSync(newStamp, '');
+try {
+  const id = contentId();
+  const previous = existsSync(join(DIST, 'build-id')) ? readFileSync(join(DIST, 'build-id'), 'utf8') : '';
+  if (previous === id && existsSync(join(DIST, 'cli.mjs')) && !process.argv.includes('--force')) {
+    process.stdout.write(`bundle: up to date (${id})\n`);
+  } else {
+    const startedAt = performance.now();
+    await bundle(id);
+    publish(id);
+    process.stdout.write(`bundle: ${id} made in ${Math.round(performance.now() - startedAt)} ms\n`);
+  }
+  renameSync(newStamp, STAMP);
+} finally {
+  rmSync(work, { recursive: true, force: true });
+  rmSync(newStamp, { force: true });
+}
+
+/** Hash of every source's path and content, and of this script. */
+function contentId(): string {
+  const hash = createHash('sha256');
+  for (const path of [...sourceFiles(ROOT), 'scripts/bundle.ts']) {
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(ROOT, path)))
+      .update('\0');
+  }
+  return `bundle-${hash.digest('hex').slice(0, 12)}`;
+}
+
+async function bundle(id: string): Promise<void> {
+  await build({
+    cwd: ROOT,
+    input: { cli: 'src/cli/main.ts', daemon: 'src/daemon/main.ts' },
+    platform: 'node',
+    // ssh2 looks for native parts beside its own files; the daemon's start does not hang on a few milliseconds.
+    external: ['ssh2', 'cpu-features'],
+    transform: { define: { BANGER_BUNDLE_ID: JSON.stringify(id) }, target: 'node24' },
+    output: {
+      dir: work,
+      format: 'esm',
+      entryFileNames: '[name].mjs',
+      chunkFileNames: '[name]-[hash].mjs',
+      minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+    },
+    logLevel: 'warn',
+  });
+}
+
+/** Puts the parts in their place first and the two programs last, each by a rename. */
+function publish(id: string): void {
+  const made = readdirSync(work);
+  const isProgram = (name: string): boolean => name === 'cli.mjs' || name === 'daemon.mjs';
+  for (const name of made.toSorted((a, b) => Number(isProgram(a)) - Number(isProgram(b)))) {
+    renameSync(join(work, name), join(DIST, name));
+  }
+  writeFileSync(join(DIST, 'build-id'), id);
+  for (const name of readdirSync(DIST)) {
+    const old = Date.now() - statSync(join(DIST, name)).mtimeMs > KEEP_OLD_PARTS_MS;
+    if (name.endsWith('.mjs') && !made.includes(name) && old) rmSync(join(DIST, name), { force: true });
+  }
+}

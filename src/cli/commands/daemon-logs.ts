@@ -1,0 +1,20 @@
+import type { Command } from 'commander';
+import { followLines, lastLines } from '../../client/daemon-log.ts';
+import type { Cli } from '../cli.ts';
+import { watchInterrupts } from '../interrupt.ts';
+import { logLine } from '../log-line.ts';
+import { integerFlag } from '../request.ts';
+
+export function daemonLogs(command: Command, cli: Cli): void {
+  command
+    .option('-n, --lines <count>', 'how many of the last lines', '100')
+    .option('-f, --follow', 'go on with what is added')
+    .action(async (flags: { readonly lines: string; readonly follow?: boolean }) => {
+      const path = cli.session.paths.daemonLog;
+      const show = (line: string): void => cli.output.print(cli.output.json ? line : logLine(line));
+      for (const line of await lastLines(path, integerFlag('--lines', flags.lines) ?? 0)) show(line);
+      if (!flags.follow) return;
+      using interrupts = watchInterrupts();
+      for await (const line of followLines(path, interrupts.signal)) show(line);
+    });
+}

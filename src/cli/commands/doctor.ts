@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { DOCTOR_TOPICS, type DoctorCheck, type DoctorTopic } from '../../contracts/doctor.ts';
+import { runDoctor } from '../../client/doctor.ts';
+import type { Cli } from '../cli.ts';
+import { EXIT_STATUS } from '../exit-status.ts';
+import { visible } from '../terminal-text.ts';
+import { UsageError } from '../usage-error.ts';
+
+export function doctor(command: Command, cli: Cli): void {
+  command
+    .option('--for <topic>', `only what this needs: ${DOCTOR_TOPICS.join(', ')}`, 'all')
+    .addHelpText('after', '\nExit status: 0 where the main job can run, 1 where something is missing.')
+    .action(async (flags: { for: string }) => {
+      const topic = DOCTOR_TOPICS.find((known) => known === flags.for);
+      if (!topic) {
+        const topics = DOCTOR_TOPICS.join(', ');
+        throw new UsageError('REQUEST_INVALID', `--for ${JSON.stringify(flags.for)}: give one of ${topics}`);
+      }
+      await examine(cli, topic);
+    });
+}
+
+async function examine(cli: Cli, topic: DoctorTopic): Promise<void> {
+  const report = await runDoctor(topic);
+  if (!report.ok) cli.exitWith(EXIT_STATUS.failed);
+  if (cli.output.json) {
+    cli.output.printJson(report);
+    return;
+  }
+  const width = Math.max(0, ...report.checks.map(({ name }) => name.length));
+  cli.output.print(...report.checks.flatMap((check) => checkLines(check, width)));
+  const failed = report.checks.filter(({ outcome }) => outcome === 'failed').length;
+  cli.output.print('', report.ok ? 'This host is ready.' : `${failed} thing(s) to mend.`);
+}
+
+function checkLines(check: DoctorCheck, width: number): readonly string[] {
+  const mark = { ok: 'ok', warning: 'warning', failed: 'FAILED' }[check.outcome];
+  const line = `${mark.padEnd(7)}  ${visible(check.name).padEnd(width)}  ${visible(check.message)}`;
+  if (check.fix === undefined || check.outcome === 'ok') return [line];
+  return [line, ...check.fix.split('\n').map((fix) => `${' '.repeat(9)}mend it: ${visible(fix)}`)];
+}

@@ -1,0 +1,30 @@
+import { runSsh } from '../client/ssh.ts';
+import { launcherPath } from '../client/daemon-program.ts';
+import type { Cli } from './cli.ts';
+
+/** ssh's own status for a connection that failed or broke (ssh(1), EXIT STATUS). */
+const SSH_FAILED_STATUS = 255;
+
+/**
+ * A shell or the command after `--` in a VM.
+ *
+ * @returns the exit status of what ran.
+ * @throws ClientError where the VM cannot be entered.
+ */
+export async function enterVm(
+  cli: Cli,
+  name: string,
+  options: { readonly stdout?: 'stdout' | 'stderr'; readonly signal?: AbortSignal } = {},
+): Promise<number> {
+  const access = await cli.session.call('vmSshAccess', { params: { name } });
+  options.signal?.throwIfAborted();
+  // Whatever ends ssh, our connection to the daemon is not needed meanwhile.
+  await cli.session.close();
+  const command = cli.guestCommand ?? [];
+  const terminal = command.length > 0 && cli.isInteractive && options.stdout !== 'stderr';
+  const status = await runSsh(access, { launcher: launcherPath(), command, terminal }, options);
+  if (status === SSH_FAILED_STATUS) {
+    cli.output.note(`(ssh ended with status 255: the connection to ${name} failed or broke, or the command ended so)`);
+  }
+  return status;
+}

@@ -1,0 +1,95 @@
+/** argv to a command: which one it is, its flags, its help. */
+import { Command, CommanderError } from 'commander';
+import { BANGER_VERSION } from '../contracts/version.ts';
+import type { Cli } from './cli.ts';
+import { type CommandEntry, COMMANDS, type DefineCommand, GROUPS } from './command-table.ts';
+import { EXIT_STATUS } from './exit-status.ts';
+
+export interface CommandLine {
+  /** Everything before the first `--` of a command that runs in a guest; all of it for other commands. */
+  readonly argv: readonly string[];
+  readonly guestCommand: readonly string[] | undefined;
+  readonly entry: CommandEntry | undefined;
+  readonly json: boolean;
+}
+
+/** What the words mean, before any flag is looked at. */
+export function readCommandLine(argv: readonly string[]): CommandLine {
+  const separator = argv.indexOf('--');
+  const before = separator < 0 ? argv : argv.slice(0, separator);
+  const words = before.filter((word) => !word.startsWith('-'));
+  const entry =
+    COMMANDS.find((candidate) => candidate.words === `${words[0]} ${words[1]}`) ??
+    COMMANDS.find((candidate) => candidate.words === words[0]);
+  const splits = entry?.runsInGuest === true && separator >= 0;
+  return {
+    argv: splits ? before : argv,
+    guestCommand: splits ? argv.slice(separator + 1) : undefined,
+    entry,
+    json: before.includes('--json'),
+  };
+}
+
+/**
+ * The program with every command's name and summary; `loaded` alone have their flags.
+ *
+ * @param loaded definitions by their words.
+ */
+export function buildProgram(loaded: ReadonlyMap<string, DefineCommand>, cli: Cli): Command {
+  const program = new Command('banger')
+    .description('A real Linux machine in one command: microVMs from images that were built inside microVMs.')
+    .version(`banger ${BANGER_VERSION}`, '-V, --version', 'the version')
+    .helpOption('-h, --help', 'help for a command')
+    .configureOutput({ writeOut: (text) => cli.output.print(text.trimEnd()), writeErr: () => undefined })
+    .showSuggestionAfterError()
+    .exitOverride();
+  const groups = new Map<string, Command>();
+  for (const entry of COMMANDS) {
+    const [first = '', second] = entry.words.split(' ');
+    const parent = second === undefined ? program : groupOf(program, groups, first);
+    const command = parent.command(second ?? first).description(entry.summary);
+    loaded.get(entry.words)?.(command, cli);
+    command.option('--json', 'print JSON, and no progress');
+  }
+  return program;
+}
+
+function groupOf(program: Command, groups: Map<string, Command>, name: string): Command {
+  const known = groups.get(name);
+  if (known) return known;
+  const group = program.command(name).description(GROUPS[name] ?? '');
+  groups.set(name, group);
+  return group;
+}
+
+/**
+ * Parses and runs.
+ *
+ * @returns the exit status where commander itself had the last word: 0 for help, 2 for a wrong command line;
+ * undefined where a command ran.
+ */
+export async function runProgram(line: CommandLine, cli: Cli): Promise<number | undefined> {
+  const loaded = new Map<string, DefineCommand>();
+  if (line.entry) loaded.set(line.entry.words, await line.entry.load());
+  const program = buildProgram(loaded, cli);
+  try {
+    await program.parseAsync([...line.argv], { from: 'user' });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return EXIT_STATUS.ok;
+    await sayUsageError(error, line, cli);
+    return EXIT_STATUS.usage;
+  }
+}
+
+async function sayUsageError(error: CommanderError, line: CommandLine, cli: Cli): Promise<void> {
+  const { UsageError } = await import('./usage-error.ts');
+  const { reportError } = await import('./error-report.ts');
+  const words = line.entry?.words ?? line.argv.find((word) => word in GROUPS);
+  const help = `See \`banger${words ? ` ${words}` : ''} --help\`.`;
+  // Commander ends a group without a command by its help, which says more than an error.
+  const message =
+    error.code === 'commander.help' ? `which command of ${words ?? 'banger'}?` : error.message.replace(/^error: /, '');
+  await reportError(cli.output, new UsageError('REQUEST_INVALID', message, { hint: help }));
+}

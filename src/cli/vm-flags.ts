@@ -1,0 +1,36 @@
+/** Flags that `vm create` and `vm run` share. */
+import type { Command } from 'commander';
+import { type CreateVmRequest, createVmRequestSchema } from '../contracts/vm.ts';
+import { checked, integerFlag, sizeFlag } from './request.ts';
+
+export interface VmFlags {
+  readonly name?: string;
+  readonly image?: string;
+  readonly cpus?: string;
+  readonly memory?: string;
+  readonly disk?: string;
+  readonly nat?: boolean;
+}
+
+export function addVmFlags(command: Command): Command {
+  return command
+    .option('--name <name>', 'its name; left out, one is made up')
+    .option('--image <image>', 'the image it starts from (default: the config’s default_image_name)')
+    .option('--cpus <count>', 'how many CPUs (default: the config’s, 2)')
+    .option('--memory <size>', 'memory, such as 512M or 2G (default: the config’s, 1G)')
+    .option('--disk <size>', 'its disk’s size (default: the image’s)')
+    .option('--nat', 'let it reach the outside');
+}
+
+/** @throws UsageError. */
+export function vmRequest(flags: VmFlags, more: Partial<CreateVmRequest>): CreateVmRequest {
+  return checked(createVmRequestSchema, {
+    name: flags.name,
+    image: flags.image,
+    cpus: integerFlag('--cpus', flags.cpus),
+    memoryBytes: sizeFlag('--memory', flags.memory),
+    diskBytes: sizeFlag('--disk', flags.disk),
+    nat: flags.nat,
+    ...more,
+  });
+}

@@ -1,0 +1,188 @@
+/** Typed calls derived from the route table. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import type { z } from 'zod';
+import { ADDRESSES, API_PREFIX } from '../contracts/addresses.ts';
+import type { OperationEvent } from '../contracts/event.ts';
+import type { RouteName, Routes } from '../contracts/routes.ts';
+import { ClientError, isSystemError, readErrorBody } from './client-error.ts';
+import { resumeEvents } from './event-stream.ts';
+import { type HttpReply, UnixHttp } from './http-over-unix.ts';
+
+type RoutesOfKind<Kind> = { [Name in RouteName]: Routes[Name]['kind'] extends Kind ? Name : never }[RouteName];
+
+type Part<Name extends RouteName, Key extends 'params' | 'body'> =
+  Routes[Name] extends Record<Key, infer Schema extends z.ZodType>
+    ? Record<Key, Key extends 'params' ? z.output<Schema> : z.input<Schema>>
+    : { readonly [Absent in Key]?: never };
+
+/** Routes that answer with a resource or with an operation. */
+export type SyncCall = RoutesOfKind<'sync' | 'operation'>;
+
+export type CallInput<Name extends RouteName> = Part<Name, 'params'> & Part<Name, 'body'>;
+
+export type CallReply<Name extends RouteName> = z.output<Routes[Name]['reply']>;
+
+type PathParams = Readonly<Record<string, string | number>>;
+
+/** Nothing that is answered at once takes longer; what takes longer is an operation. */
+const CALL_TIMEOUT_MS = 60_000;
+
+interface ApiClientOptions {
+  readonly socketPath: string;
+  /**
+   * True where the daemon is of our own build: its replies were typed by the very schemas we have, so they are taken
+   * as they are. Replies of another build are parsed; fields we do not know are left out.
+   */
+  readonly sameBuild: boolean;
+}
+
+/** The daemon's API. Every method throws ClientError. */
+export class ApiClient {
+  readonly #http: UnixHttp;
+  readonly #options: ApiClientOptions;
+
+  constructor(options: ApiClientOptions) {
+    this.#options = options;
+    this.#http = new UnixHttp(options.socketPath);
+  }
+
+  async call<Name extends SyncCall>(
+    name: Name,
+    input: CallInput<Name>,
+    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
+  ): Promise<CallReply<Name>> {
+    const deadline = AbortSignal.timeout(options.timeoutMs ?? CALL_TIMEOUT_MS);
+    const reply = await this.#reach(
+      this.#http.exchange({
+        method: ADDRESSES[name].method,
+        path: routePath(name, input.params as PathParams | undefined),
+        ...(input.body === undefined ? {} : { body: input.body }),
+        signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
+      }),
+    );
+    return (await this.#parse(name, readJson(reply))) as CallReply<Name>;
+  }
+
+  /** An operation's log so far. */
+  async operationLog(id: string): Promise<string> {
+    const reply = await this.#reach(
+      this.#http.exchange({
+        method: 'GET',
+        path: routePath('operationLog', { id }),
+        signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
+      }),
+    );
+    if (reply.status !== 200) throw refusal(reply);
+    return reply.text;
+  }
+
+  /**
+   * An operation's events from its beginning to its end. A connection that breaks is opened again where it was left.
+   *
+   * @param reconnect called before each new attempt; the daemon may have to be started.
+   */
+  operationEvents(
+    id: string,
+    options: { readonly signal?: AbortSignal; readonly reconnect?: () => Promise<void> } = {},
+  ): AsyncGenerator<OperationEvent, void> {
+    return resumeEvents<OperationEvent>({
+      open: async (after) => {
+        const headers = { accept: 'text/event-stream', ...(after ? { 'last-event-id': after } : {}) };
+        const path = routePath('operationEvents', { id });
+        const reply = await this.#reach(this.#http.open({ method: 'GET', path, headers, signal: options.signal }));
+        if (reply.statusCode !== 200) throw refusal(await drain(reply));
+        return reply;
+      },
+      parse: (data) => this.#parse('operationEvents', JSON.parse(data)) as Promise<OperationEvent>,
+      isLast: (event) => event.type === 'end',
+      ...options,
+    });
+  }
+
+  /** A TCP connection to a guest's port. */
+  async tunnel(name: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+    const opened = await this.#reach(
+      this.#http.upgrade({
+        method: 'GET',
+        path: routePath('vmTunnel', { name, port }),
+        protocol: 'banger-tcp',
+        signal,
+      }),
+    );
+    if ('status' in opened) throw refusal(opened);
+    return opened;
+  }
+
+  close(): void {
+    this.#http.close();
+  }
+
+  async #parse(name: RouteName, value: unknown): Promise<unknown> {
+    if (this.#options.sameBuild) return value;
+    const { ROUTES } = await import('../contracts/routes.ts');
+    const parsed = ROUTES[name].reply.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new ClientError('INTERNAL', `The daemon, which is of another build, answered what we cannot read: ${name}`, {
+      hint: 'Run `banger daemon stop`; the next command starts a daemon of this build.',
+      cause: parsed.error,
+    });
+  }
+
+  async #reach<Value>(exchange: Promise<Value>): Promise<Value> {
+    try {
+      return await exchange;
+    } catch (error) {
+      throw asUnreachable(error, this.#options.socketPath);
+    }
+  }
+}
+
+/** A route's path with its parameters filled in, each one percent-encoded. */
+export function routePath(name: RouteName, params: PathParams = {}): string {
+  const path = ADDRESSES[name].path.replaceAll(/\{(\w+)\}/g, (_, key: string) =>
+    encodeURIComponent(String(params[key] ?? '')),
+  );
+  return `${API_PREFIX}${path}`;
+}
+
+async function drain(reply: IncomingMessage): Promise<HttpReply> {
+  return { status: reply.statusCode ?? 0, text: await text(reply) };
+}
+
+function readJson(reply: HttpReply): unknown {
+  if (reply.status >= 300) throw refusal(reply);
+  return JSON.parse(reply.text);
+}
+
+function refusal(reply: HttpReply): ClientError {
+  const body = readErrorBody(parseLoosely(reply.text));
+  if (body) return ClientError.fromBody(body);
+  return new ClientError('INTERNAL', `The daemon answered with status ${reply.status} and no error of its own`, {
+    details: { reply: reply.text.slice(0, 2000) },
+  });
+}
+
+function parseLoosely(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Failures of the socket as DAEMON_UNREACHABLE; an abort by the caller stays what it is. */
+function asUnreachable(error: unknown, socketPath: string): unknown {
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    return new ClientError('DAEMON_UNREACHABLE', 'The daemon did not answer in time', {
+      cause: error,
+    });
+  }
+  const lost = isSystemError(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'EACCES');
+  if (!lost || !(error instanceof Error)) return error;
+  return new ClientError('DAEMON_UNREACHABLE', `The daemon at ${socketPath} cannot be reached: ${error.message}`, {
+    cause: error,
+  });
+}

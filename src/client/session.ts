@@ -1,0 +1,88 @@
+import type { OperationEvent } from '../contracts/event.ts';
+import { buildId } from '../host/build-id.ts';
+import { type Paths, resolvePaths } from '../host/paths.ts';
+import type { ApiClient, CallInput, CallReply, SyncCall } from './api-client.ts';
+import { ClientError, isSystemError } from './client-error.ts';
+import { type Connection, connectDaemon } from './daemon-launcher.ts';
+import { daemonArgv } from './daemon-program.ts';
+
+interface SessionOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+  readonly warn: (text: string) => void;
+}
+
+/** One command's talk with the daemon: connected on first use, connected again where the daemon was replaced. */
+export class Session {
+  readonly paths: Paths;
+  readonly #options: SessionOptions;
+  #connection: Promise<Connection> | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.paths = resolvePaths(options.env, options.uid);
+  }
+
+  /** @throws ClientError as `connectDaemon` does. */
+  connect(options: { readonly autoStart: boolean } = { autoStart: true }): Promise<Connection> {
+    this.#connection ??= connectDaemon({
+      paths: this.paths,
+      uid: this.#options.uid,
+      buildId: buildId(),
+      program: daemonArgv(),
+      warn: this.#options.warn,
+      ...options,
+    });
+    return this.#connection;
+  }
+
+  /** A call; sent once more where the daemon has certainly not taken it, because it was just being replaced. */
+  async call<Name extends SyncCall>(
+    name: Name,
+    input: CallInput<Name>,
+    signal?: AbortSignal,
+  ): Promise<CallReply<Name>> {
+    const options = signal ? { signal } : {};
+    try {
+      return await (await this.#client()).call(name, input, options);
+    } catch (error) {
+      if (!(error instanceof ClientError) || !wasNotTaken(error)) throw error;
+    }
+    await this.#reconnect();
+    return (await this.#client()).call(name, input, options);
+  }
+
+  async operationLog(id: string): Promise<string> {
+    return (await this.#client()).operationLog(id);
+  }
+
+  /** An operation's events to its end, through restarts of the daemon. */
+  async *operationEvents(id: string, signal?: AbortSignal): AsyncGenerator<OperationEvent, void> {
+    const client = await this.#client();
+    yield* client.operationEvents(id, { ...(signal ? { signal } : {}), reconnect: () => this.#reconnect() });
+  }
+
+  /** Lets go of the connection. */
+  async close(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    // Where connecting failed there is nothing to let go of, and who asked was told.
+    await connection?.then(
+      ({ client }) => client.close(),
+      () => undefined,
+    );
+  }
+
+  async #client(): Promise<ApiClient> {
+    return (await this.connect()).client;
+  }
+
+  async #reconnect(): Promise<void> {
+    await this.close();
+    await this.connect();
+  }
+}
+
+function wasNotTaken(error: ClientError): boolean {
+  return error.code === 'DAEMON_STOPPING' || isSystemError(error.cause, 'ENOENT', 'ECONNREFUSED');
+}
