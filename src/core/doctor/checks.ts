@@ -3,9 +3,11 @@ import type { Config } from '../../contracts/config.ts';
 import type { DoctorCheck, DoctorTopic } from '../../contracts/doctor.ts';
 import { formatSize } from '../../contracts/size.ts';
 import type { EngineName } from '../../contracts/vm.ts';
+import { AppError } from '../app-error.ts';
+import { planAddresses } from '../networks/address-plan.ts';
+import { overlaps, parseCidr } from '../networks/ipv4.ts';
 import { type HostProgram, neededGroups } from './host-programs.ts';
-import { findOverlap } from './network-overlap.ts';
-import type { DeviceState, FeatureFact, HostFacts } from './ports.ts';
+import type { DeviceState, FeatureFact, HostFacts, RouteFact } from './ports.ts';
 
 const GIB = 2 ** 30;
 
@@ -54,7 +56,7 @@ export function judgeHost(request: CheckRequest, facts: HostFacts): DoctorCheck[
     ...(bootsGuests ? [checkMemory(request, facts)] : []),
     checkDatabase(facts),
     checkNameServers(request, facts),
-    ...(bootsGuests ? [checkNetworkOverlap(request, facts)] : []),
+    ...(bootsGuests ? [checkNetwork(request, facts)] : []),
   ];
 }
 
@@ -279,19 +281,35 @@ function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1';
 }
 
+function checkNetwork(request: CheckRequest, facts: HostFacts): DoctorCheck {
+  const { cidr } = request.config.config.network;
+  try {
+    planAddresses(cidr);
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'CONFIG_INVALID')) throw error;
+    return failed('network', error.message, error.hint);
+  }
+  const clash = findOverlap(request, facts);
+  if (!clash) return ok('network', `The guests' network ${cidr} overlaps with no route of the host`);
+  return failed(
+    'network',
+    `The guests' network ${cidr} overlaps with the host's route ${clash.destination} on ${clash.device}`,
+    'Set [network] cidr in the config to a network that is free, such as 10.200.0.0/20.',
+  );
+}
+
 /**
  * In mode `host` no route may overlap with the guests' network. In mode `isolated` only those of the interface that leads
  * outside matter: pasta gives banger's namespace the same address and routes.
  */
-function checkNetworkOverlap(request: CheckRequest, facts: HostFacts): DoctorCheck {
+function findOverlap(request: CheckRequest, facts: HostFacts): RouteFact | undefined {
   const { mode, cidr, bridge_name: bridgeName } = request.config.config.network;
+  const ours = parseCidr(cidr);
   const uplink = facts.routes.find((route) => route.destination === 'default')?.device;
-  const relevant = facts.routes.filter(({ device }) => (mode === 'host' ? device !== bridgeName : device === uplink));
-  const overlap = findOverlap(cidr, relevant);
-  if (!overlap) return ok('network', `The guests' network ${cidr} overlaps with no route of the host`);
-  return failed(
-    'network',
-    `The guests' network ${cidr} overlaps with the host's route ${overlap.destination} on ${overlap.device}`,
-    'Set [network] cidr in the config to a network that is free, such as 10.200.0.0/20.',
-  );
+  return facts.routes.find(({ destination, device }) => {
+    // `default` is no network; a lone address is one of 32 bits.
+    const theirs = parseCidr(destination.includes('/') ? destination : `${destination}/32`);
+    const matters = mode === 'host' ? device !== bridgeName : device === uplink;
+    return matters && ours !== undefined && theirs !== undefined && overlaps(ours, theirs);
+  });
 }

@@ -220,6 +220,27 @@ const AILMENTS: readonly Ailment[] = [
     message: "10.77.0.0/20 overlaps with the host's route 10.77.4.0/24 on wg0",
     fix: 'Set [network] cidr',
   },
+  ...(
+    [
+      ['10.77.0.0/31', 'has no room for a guest'],
+      ['10.77.0.1/20', 'has host bits set'],
+      ['127.0.0.0/8', 'overlaps 127.0.0.0/8'],
+    ] as const
+  ).map(([cidr, message]) => ({
+    what: `the guests’ network ${cidr}`,
+    request: { file: { network: { cidr } } },
+    check: 'network',
+    message,
+    fix: '[network] cidr',
+  })),
+  {
+    what: 'a lone address of the host inside the guests’ network, in mode host',
+    facts: { routes: [{ destination: '10.77.3.4', device: 'ppp0' }] },
+    request: { file: { network: { mode: 'host' } } },
+    check: 'network',
+    message: "overlaps with the host's route 10.77.3.4 on ppp0",
+    fix: 'Set [network] cidr',
+  },
   {
     what: 'a guests’ network that the way outside goes through',
     facts: {
