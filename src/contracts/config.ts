@@ -1,10 +1,10 @@
 /** The config file, `config.toml`. Every key is optional; an unknown key is refused. */
 import { z } from 'zod';
-import { packageNameSchema } from './build.ts';
+import { MAX_DISK_BYTES, MIN_DISK_BYTES, packageNameSchema } from './build.ts';
 import { hostPathSchema } from './image.ts';
 import { nameSchema } from './name.ts';
-import { parseSize } from './size.ts';
-import { ENGINE_NAMES, MAX_CPUS } from './vm.ts';
+import { formatSize, parseSize } from './size.ts';
+import { ENGINE_NAMES, MAX_CPUS, MAX_MEMORY_BYTES, MIN_MEMORY_BYTES } from './vm.ts';
 
 const sizeTextSchema = z.string().transform((text, context) => {
   const bytes = parseSize(text);
@@ -12,6 +12,12 @@ const sizeTextSchema = z.string().transform((text, context) => {
   context.addIssue({ code: 'custom', message: `"${text}" is not a size; write 512M, 8G, 1.5GiB or bytes` });
   return z.NEVER;
 });
+
+/** A size as text, within bounds given in bytes. */
+function boundedSize(minBytes: number, maxBytes: number) {
+  const bounds = `must be at least ${formatSize(minBytes)} and at most ${formatSize(maxBytes)}`;
+  return sizeTextSchema.refine((bytes) => bytes >= minBytes && bytes <= maxBytes, bounds);
+}
 
 /** A place that `git`, `npm` or apt may fetch from. */
 const urlSchema = z
@@ -52,8 +58,8 @@ export const configSchema = z.strictObject({
   vm_defaults: z
     .strictObject({
       cpus: z.number().int().min(1).max(MAX_CPUS).default(2),
-      memory: sizeTextSchema.prefault('1G'),
-      disk_size: sizeTextSchema.optional(),
+      memory: boundedSize(MIN_MEMORY_BYTES, MAX_MEMORY_BYTES).prefault('1G'),
+      disk_size: boundedSize(MIN_DISK_BYTES, MAX_DISK_BYTES).optional(),
     })
     .prefault({}),
   apt: z.strictObject({ mirror: urlSchema.optional(), proxy: urlSchema.optional() }).prefault({}),

@@ -8,7 +8,7 @@ const UNITS: Readonly<Record<string, bigint>> = {
   t: 1n << 40n,
 };
 
-const SIZE_PATTERN = /^(\d{1,15})(?:\.(\d{1,6}))?([kmgt]?)(?:i?b)?$/i;
+const SIZE_PATTERN = /^(\d{1,15})(?:\.(\d{1,6}))?(?:([kmgt])(?:i?b)?|b)?$/i;
 
 /**
  * Reads `512M`, `8G`, `1.5GiB` or plain bytes as a number of bytes.
@@ -34,10 +34,11 @@ export function formatSize(bytes: number): string {
   const units = ['', 'K', 'M', 'G', 'T'];
   let value = bytes;
   let index = 0;
-  while (value >= 1024 && index < units.length - 1) {
+  // 1023.5 would be written as 1024: it belongs to the next unit already.
+  while (Math.round(value) >= 1024 && index < units.length - 1) {
     value /= 1024;
     index += 1;
   }
-  const rounded = value >= 10 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1);
+  const rounded = value >= 10 || Number.isInteger(value) ? Math.round(value) : Number(value.toFixed(1));
   return `${rounded}${units[index] ?? ''}${index === 0 ? 'B' : ''}`;
 }

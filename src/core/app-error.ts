@@ -42,19 +42,19 @@ export function abortCause(signal: AbortSignal, error: unknown): unknown {
   return signal.aborted && signal.reason instanceof AppError ? signal.reason : error;
 }
 
-/** Any thrown value as an AppError; what is not one becomes INTERNAL with its cause kept. */
+/**
+ * Any thrown value as an AppError; what is not one becomes INTERNAL with its cause kept.
+ * Of several errors the first speaks, and the others are named in its details.
+ */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  if (error instanceof AggregateError) {
-    const first: unknown = error.errors[0];
-    if (first instanceof AppError) {
-      const others = error.errors.slice(1).map(describe);
-      return new AppError(first.code, first.message, {
-        hint: first.hint,
-        details: { ...first.details, alsoFailed: others },
-        cause: error,
-      });
-    }
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    const first = toAppError(error.errors[0]);
+    return new AppError(first.code, first.message, {
+      hint: first.hint,
+      details: { ...first.details, alsoFailed: error.errors.slice(1).map(describe) },
+      cause: error,
+    });
   }
   return new AppError('INTERNAL', `Unexpected fault: ${describe(error)}`, { cause: error });
 }
