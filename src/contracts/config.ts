@@ -28,59 +28,87 @@ const urlSchema = z
 /** 40 hexadecimal digits: a pinned commit never changes under us. */
 const commitSchema = z.string().regex(/^[0-9a-f]{40}$/, 'give the full commit, 40 hexadecimal digits');
 
-const gitSourceSchema = z.strictObject({ url: urlSchema, commit: commitSchema });
+const gitSourceSchema = z.strictObject({
+  url: urlSchema.describe('Repository to fetch from.'),
+  commit: commitSchema.describe('The commit, 40 hexadecimal digits.'),
+});
 
 export const NETWORK_MODES = ['isolated', 'host'] as const;
 
+const versionSchema = z.string().regex(/^\d+\.\d+\.\d+$/, 'give a version such as 1.2.3');
+
+const networkSchema = z.strictObject({
+  mode: z
+    .enum(NETWORK_MODES)
+    .default('isolated')
+    .describe(
+      '`isolated`: a network namespace of banger’s own, joined to the outside by pasta. `host`: the host’s own.',
+    ),
+  // Interface names are at most 15 bytes (IFNAMSIZ); five are left for what is derived from it.
+  bridge_name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,9}$/, 'give at most ten of a-z, 0-9 and "-", beginning with a letter')
+    .default('banger0')
+    .describe('The guests’ bridge.'),
+  cidr: z.cidrv4().default('10.77.0.0/20').describe('The guests’ network. Its first address is the gateway.'),
+  dns: z.ipv4().optional().describe('Name server for guests. Left out: what the host uses.'),
+});
+
+const vmDefaultsSchema = z.strictObject({
+  cpus: z.number().int().min(1).max(MAX_CPUS).default(2).describe('Processors of a VM that is given no number.'),
+  memory: boundedSize(MIN_MEMORY_BYTES, MAX_MEMORY_BYTES).prefault('1G').describe('Memory of such a VM.'),
+  disk_size: boundedSize(MIN_DISK_BYTES, MAX_DISK_BYTES)
+    .optional()
+    .describe('Root disk of such a VM. Left out: as large as its image.'),
+});
+
+const aptSchema = z.strictObject({
+  mirror: urlSchema.optional().describe('Where Debian’s packages come from. Left out: the usual place.'),
+  proxy: urlSchema.optional().describe('Proxy that apt goes through.'),
+});
+
+const sourcesSchema = z.strictObject({
+  mise_version: versionSchema.optional().describe('Version of `@jdxcode/mise-linux-x64` on the npm registry.'),
+  opencode_version: versionSchema.optional().describe('Version of `opencode-linux-x64` on the npm registry.'),
+  tpm: gitSourceSchema.optional().describe('The tmux plugin manager.'),
+  tmux_resurrect: gitSourceSchema.optional().describe('The tmux plugin that saves sessions.'),
+  tmux_continuum: gitSourceSchema.optional().describe('The tmux plugin that saves them by itself.'),
+});
+
 export const configSchema = z.strictObject({
-  log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
-  engine: z.enum(['auto', ...ENGINE_NAMES]).default('auto'),
-  accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
-  firecracker_bin: hostPathSchema.optional(),
-  jailer_bin: hostPathSchema.optional(),
-  qemu_bin: hostPathSchema.optional(),
-  /** Private key for guests; its `.pub` lies beside it. Absent: banger makes one of its own. */
-  ssh_key_path: hostPathSchema.optional(),
-  default_image_name: nameSchema.optional(),
-  network: z
+  log_level: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('What the daemon writes to its log: this and everything graver.'),
+  engine: z
+    .enum(['auto', ...ENGINE_NAMES])
+    .default('auto')
+    .describe('The program that runs VMs. This version has `qemu`; `auto` is that.'),
+  accelerator: z
+    .enum(['auto', 'kvm', 'tcg'])
+    .default('auto')
+    .describe('`tcg` runs guests in software, `kvm` by the processor. In this version `auto` is `tcg`.'),
+  firecracker_bin: hostPathSchema.optional().describe('The firecracker program. Not used in this version.'),
+  jailer_bin: hostPathSchema.optional().describe('Firecracker’s jailer. Not used in this version.'),
+  qemu_bin: hostPathSchema.optional().describe('The QEMU program. Left out: `qemu-system-x86_64` on PATH.'),
+  ssh_key_path: hostPathSchema
+    .optional()
+    .describe('Private key for guests; its `.pub` lies beside it. Left out: banger makes one of its own.'),
+  default_image_name: nameSchema.optional().describe('Image of a VM that is given none.'),
+  network: networkSchema.prefault({}).describe('How guests are connected.'),
+  vm_defaults: vmDefaultsSchema.prefault({}).describe('What a VM gets where its command does not say.'),
+  apt: aptSchema.prefault({}).describe('Debian’s packages, for bootstrap and for builds.'),
+  build: z
     .strictObject({
-      mode: z.enum(NETWORK_MODES).default('isolated'),
-      /** Interface names are at most 15 bytes (IFNAMSIZ); five are left for what is derived from it. */
-      bridge_name: z
-        .string()
-        .regex(/^[a-z][a-z0-9-]{0,9}$/)
-        .default('banger0'),
-      cidr: z.cidrv4().default('10.77.0.0/20'),
-      /** Name server for guests; absent: what the host uses. */
-      dns: z.ipv4().optional(),
+      packages: z.array(packageNameSchema).default([]).describe('Packages that every build installs, beside its own.'),
     })
-    .prefault({}),
-  vm_defaults: z
-    .strictObject({
-      cpus: z.number().int().min(1).max(MAX_CPUS).default(2),
-      memory: boundedSize(MIN_MEMORY_BYTES, MAX_MEMORY_BYTES).prefault('1G'),
-      disk_size: boundedSize(MIN_DISK_BYTES, MAX_DISK_BYTES).optional(),
-    })
-    .prefault({}),
-  apt: z.strictObject({ mirror: urlSchema.optional(), proxy: urlSchema.optional() }).prefault({}),
-  build: z.strictObject({ packages: z.array(packageNameSchema).default([]) }).prefault({}),
-  sources: z
-    .strictObject({
-      /** Version of `@jdxcode/mise-linux-x64` on the npm registry. */
-      mise_version: z
-        .string()
-        .regex(/^\d+\.\d+\.\d+$/)
-        .optional(),
-      /** Version of `opencode-linux-x64` on the npm registry. */
-      opencode_version: z
-        .string()
-        .regex(/^\d+\.\d+\.\d+$/)
-        .optional(),
-      tpm: gitSourceSchema.optional(),
-      tmux_resurrect: gitSourceSchema.optional(),
-      tmux_continuum: gitSourceSchema.optional(),
-    })
-    .prefault({}),
+    .prefault({})
+    .describe('Image builds.'),
+  sources: sourcesSchema
+    .prefault({})
+    .describe(
+      'Where the tools of the preset `dev` come from. Each has a pinned version of its own; set one to replace it.',
+    ),
 });
 
 export type Config = z.output<typeof configSchema>;

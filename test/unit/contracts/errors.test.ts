@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ERRORS, ERROR_CODES } from '../../../src/contracts/errors.ts';
 import { ROUTES, type Route } from '../../../src/contracts/routes.ts';
-import { readSourceTree } from '../../support/source-tree.ts';
+import { REPOSITORY_ROOT, readSourceTree } from '../../support/source-tree.ts';
 
 const entries = Object.entries(ERRORS);
 
@@ -27,6 +29,14 @@ describe('the catalogue', () => {
     );
     expect(named.length).toBeGreaterThan(5);
     expect([...new Set(named)].filter((word) => !commands.includes(`'${word}`))).toEqual([]);
+  });
+
+  test('every code stands in the reference, with its hint', () => {
+    const reference = readFileSync(join(REPOSITORY_ROOT, 'docs/reference/errors.md'), 'utf8');
+    const missing = entries.filter(
+      ([code, { hint }]) => !reference.includes(`\n## ${code}\n`) || !reference.includes(hint),
+    );
+    expect(missing).toEqual([]);
   });
 
   test('every code is raised somewhere: a code nobody can meet is no promise', () => {
