@@ -1,0 +1,93 @@
+/** One end of a connection, as a program of its own: `node socket-peer.ts listen|connect|sink|send|names|ask ...`. */
+import { createSocket } from 'node:dgram';
+import { Resolver } from 'node:dns/promises';
+import { connect, createServer } from 'node:net';
+
+const CONNECT_TIMEOUT_MS = 1_000;
+/** What `names` answers: RFC 5737, for documentation. */
+const ANSWER = [192, 0, 2, 99];
+
+const [role = '', address = '', ...rest] = process.argv.slice(2);
+
+switch (role) {
+  case 'listen':
+    createServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      socket.end(`hello ${socket.remoteAddress}\n`);
+    }).listen(Number(rest[0]), address, () => console.log('listening'));
+    break;
+  case 'connect':
+    connectOnce();
+    break;
+  case 'sink':
+    receive();
+    break;
+  case 'send':
+    send();
+    break;
+  case 'names':
+    serveNames();
+    break;
+  case 'ask':
+    await ask();
+    break;
+  default:
+    throw new Error(`No such role: ${role}`);
+}
+
+function connectOnce(): void {
+  const [port, from] = rest;
+  const socket = connect({ host: address, port: Number(port), ...(from && { localAddress: from }) });
+  const tell = (outcome: string): void => {
+    console.log(outcome);
+    process.exit(0);
+  };
+  socket.setEncoding('utf8');
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () => tell('timeout'));
+  socket.once('data', (text) => tell(String(text).trim()));
+  socket.once('error', (error) => tell('code' in error ? String(error.code) : error.message));
+}
+
+/** Prints each datagram as it comes. */
+function receive(): void {
+  const socket = createSocket('udp4');
+  socket.on('message', (text) => console.log(String(text)));
+  socket.bind(Number(rest[0]), address, () => console.log('listening'));
+}
+
+/** Sends one datagram, under an address of ours that may be borrowed. */
+function send(): void {
+  const [port, text = '', from] = rest;
+  const socket = createSocket('udp4');
+  socket.bind(0, from, () => socket.send(text, Number(port), address, () => socket.close()));
+}
+
+/** RFC 1035, 4.1: the header and the question are given back, with one A record where an A was asked for. */
+function serveNames(): void {
+  const socket = createSocket('udp4');
+  socket.on('message', (query, client) => {
+    const typeAt = query.indexOf(0, 12) + 1;
+    const question = query.subarray(12, typeAt + 4);
+    const answer =
+      query.readUInt16BE(typeAt) === 1
+        ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, ...ANSWER])
+        : Buffer.alloc(0);
+    const header = Buffer.alloc(12);
+    query.copy(header, 0, 0, 2);
+    header.writeUInt16BE(0x8580, 2);
+    header.writeUInt16BE(1, 4);
+    header.writeUInt16BE(answer.length > 0 ? 1 : 0, 6);
+    socket.send(Buffer.concat([header, question, answer]), client.port, client.address);
+  });
+  socket.bind(53, address, () => console.log('listening'));
+}
+
+async function ask(): Promise<void> {
+  const resolver = new Resolver({ timeout: CONNECT_TIMEOUT_MS, tries: 1 });
+  resolver.setServers([address]);
+  try {
+    console.log((await resolver.resolve4('guest.example.test')).join(' '));
+  } catch (error) {
+    console.log(error instanceof Error && 'code' in error ? String(error.code) : String(error));
+  }
+}
