@@ -4,11 +4,21 @@ import { ProcessError, run } from '../../host/process.ts';
 
 const TRIAL_TIMEOUT_MS = 10_000;
 
-/** The shape of banger's own table: a nat chain with masquerade. */
+/** What banger's own table is made of: an ingress chain per device (Linux 5.10), refusals, address translation. */
 const TRIAL_RULESET = `table inet trial {
+  set guests { type ipv4_addr; elements = { 192.0.2.1 } }
+  chain from_lo {
+    type filter hook ingress device "lo" priority filter; policy drop;
+    ip saddr @guests accept
+  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state established,related accept
+    ip saddr @guests reject with icmpx admin-prohibited
+  }
   chain postrouting {
-    type nat hook postrouting priority srcnat
-    masquerade
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr @guests masquerade
   }
 }
 `;
