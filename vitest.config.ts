@@ -31,6 +31,7 @@ export default defineConfig({
         test: {
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
+          globalSetup: ['test/vm/global-setup.ts'],
           // One machine at a time: guests are slow enough in software without company.
           fileParallelism: false,
           maxWorkers: 1,
