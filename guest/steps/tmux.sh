@@ -26,7 +26,7 @@ install_plugin() {
     # Plumbing, which touches neither index nor log: two runs leave the same bytes.
     git -C "$new" -c core.logAllRefUpdates=false update-ref refs/heads/master HEAD
     git -C "$new" -c core.logAllRefUpdates=false update-ref refs/remotes/origin/master HEAD
-    git -C "$new" symbolic-ref HEAD refs/heads/master
+    git -C "$new" -c core.logAllRefUpdates=false symbolic-ref HEAD refs/heads/master
     git -C "$new" config remote.origin.url "$url"
     git -C "$new" config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
     git -C "$new" config branch.master.remote origin
