@@ -22,6 +22,11 @@ const GATES: readonly { readonly name: string; readonly argv: () => Argv }[] = [
   { name: 'lint', argv: () => ['oxlint', '--deny-warnings', '.'] },
   { name: 'types', argv: () => ['tsc', '-p', '.'] },
   { name: 'unused', argv: () => ['knip'] },
+  // What only a test still uses is dead all the same.
+  {
+    name: 'dead',
+    argv: () => ['knip', '--config', 'knip.production.json', '--production', '--include', 'exports,files'],
+  },
   { name: 'shell', argv: () => ['shellcheck', '--severity=style', ...shellScripts(ROOT)] },
   { name: 'docs', argv: () => ['node', 'scripts/generate-docs.ts', '--check'] },
 ];

@@ -1,8 +1,6 @@
 /** Names of images, kernels and VMs: one DNS label, so that `NAME.vm` is always a host name. */
 import { z } from 'zod';
 
-export const NAME_MAX_LENGTH = 63;
-
 const NAME_PATTERN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** A resource's name. Refuses anything that is not one lower-case DNS label. */
