@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Config } from '../contracts/config.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
-import { toAppError } from '../core/app-error.ts';
+import { AppError, toAppError } from '../core/app-error.ts';
 import { buildId, packageRoot } from '../host/build-id.ts';
 import { type Paths, resolvePaths } from '../host/paths.ts';
 import { ensurePrivateDir } from '../host/private-dir.ts';
@@ -63,7 +63,7 @@ async function enter(paths: Paths): Promise<never> {
   const flags = ['--inside', `--host-addresses=${namespace.hostAddresses.join(',')}`];
   // By env, which looks the program up on PATH as a shell would; exec keeps the pid that the CLI knows.
   process.execve?.('/usr/bin/env', ['env', ...lock, ...namespace.argvPrefix, ...self, ...flags], process.env);
-  throw new TypeError('process.execve came back');
+  throw new AppError('INTERNAL', 'The daemon could not enter its place: exec came back.');
 }
 
 async function serve(paths: Paths, hostAddresses: readonly string[]): Promise<void> {

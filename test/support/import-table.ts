@@ -33,10 +33,11 @@ const PURE_BUILTINS = [
 /** A library belongs to the one adapter that wraps it. */
 const ADAPTER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   bootstrap: ['tar-stream'],
+  // Records are parsed by the contracts' own schemas.
+  folders: ['zod'],
   names: ['unique-names-generator'],
   sources: ['semver', 'tar-stream'],
   ssh: ['ssh2', 'tar-stream'],
-  // Records are parsed by the contracts' own schemas.
   store: ['zod'],
 };
 
