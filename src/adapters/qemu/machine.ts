@@ -7,12 +7,12 @@ import { killAndWait, waitUntilGone } from './process-end.ts';
 import type { QmpConnection } from './qmp.ts';
 import { QmpError, type QmpEvent } from './qmp-message.ts';
 
-/** From SIGTERM to SIGKILL: QEMU writes the disk's last blocks out in that time. */
-const TERM_GRACE_MS = 10_000;
+/** From SIGTERM to SIGKILL. What the guest has written is in the host's cache by then, whichever ends QEMU. */
+const TERM_GRACE_MS = 5_000;
 /** From the end of the control connection to the end of the process. */
 const CLOSE_GRACE_MS = 10_000;
-/** After SIGKILL only the kernel can delay the end. */
-const KILL_GRACE_MS = 10_000;
+/** After SIGKILL only the kernel can delay the end: writing a disk out, say. */
+const KILL_GRACE_MS = 30_000;
 /** From the end of the process to the last event that it had sent. */
 const LAST_EVENT_GRACE_MS = 1_000;
 const POWER_BUTTON_TIMEOUT_MS = 10_000;

@@ -1,0 +1,35 @@
+/**
+ * Starts one machine, prints its identity as one line of JSON, and waits to be killed.
+ * QEMU_PATH, SPEC (JSON); STOP_AT=identity: never lets the guest run.
+ */
+import { QemuEngine } from '../../../src/adapters/qemu/engine.ts';
+import type { MachineIdentity, MachineSpec } from '../../../src/core/vms/ports.ts';
+
+const { QEMU_PATH = '', SPEC = '', STOP_AT } = process.env;
+
+const forever = new Promise<never>(() => undefined);
+setInterval(() => undefined, 60_000);
+
+function print(identity: MachineIdentity): void {
+  process.stdout.write(`${JSON.stringify(identity)}\n`);
+}
+
+const engine = new QemuEngine({
+  qemuPath: QEMU_PATH,
+  accelerator: 'tcg',
+  bootTimeoutsMs: [20_000],
+  tsc: () => Promise.resolve(undefined),
+});
+const machine = await engine.start(
+  {
+    ...(JSON.parse(SPEC) as MachineSpec),
+    onIdentity: (identity) => {
+      if (STOP_AT !== 'identity') return Promise.resolve();
+      print(identity);
+      return forever;
+    },
+  },
+  new AbortController().signal,
+);
+print(machine.identity);
+await forever;
