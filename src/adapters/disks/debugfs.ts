@@ -1,5 +1,6 @@
 /** Reads and writes single files of an ext4 filesystem that is not mounted, by debugfs(8). */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, posix, resolve } from 'node:path';
 import { AppError } from '../../core/app-error.ts';
 import {
@@ -134,7 +135,9 @@ function assertRead(image: string, failures: readonly string[]): void {
 /** A folder of ours alone, for commands and content: what is written may be a private key. */
 async function withTempDir<T>(options: DebugfsOptions, work: (debugfs: Debugfs) => Promise<T>): Promise<T> {
   await mkdir(options.tempDir, { recursive: true, mode: 0o700 });
-  const dir = await mkdtemp(join(options.tempDir, 'debugfs-'));
+  // A name that staging lists as one of its own: what a crash leaves is removed at the next start.
+  const dir = join(options.tempDir, `debugfs-${randomBytes(6).toString('hex')}`);
+  await mkdir(dir, { mode: 0o700 });
   try {
     return await work({
       dir,

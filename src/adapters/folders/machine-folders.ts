@@ -1,0 +1,123 @@
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { z } from 'zod';
+import { ACCELERATORS, ENGINE_NAMES } from '../../contracts/vm.ts';
+import { AppError } from '../../core/app-error.ts';
+import type { MachineFolder, MachineFolders, MachineRuntime } from '../../core/vms/ports.ts';
+import { writeFileAtomic } from '../../host/atomic-file.ts';
+import { fitsSocket, machineFiles, type Paths, SOCKET_PATH_MAX_BYTES } from '../../host/paths.ts';
+import { isMissing, listOwned, makeOwned, ownedPath, removeOwned } from './owned-dir.ts';
+import { visibleLines } from './visible-lines.ts';
+
+/** Read from the console's end: enough for its last lines, whatever a guest has written before. */
+const CONSOLE_TAIL_BYTES = 64 * 1024;
+
+/** The runtime record's format: a daemon of another version may have written it. */
+const runtimeSchema = z.object({
+  version: z.literal(1),
+  startedAt: z.string(),
+  identity: z.object({
+    engine: z.enum(ENGINE_NAMES),
+    accelerator: z.enum(ACCELERATORS),
+    pid: z.number().int(),
+    startTimeTicks: z.number().int(),
+    bootId: z.string(),
+    controlSocketPath: z.string(),
+  }),
+});
+
+/** VMs' folders: a durable one with disk and console, a short-lived one with sockets. */
+export function createMachineFolders(paths: Pick<Paths, 'vmsDir' | 'machinesDir'>): MachineFolders {
+  const { vmsDir, machinesDir } = paths;
+  const filesOf = (vmId: string): ReturnType<typeof machineFiles> =>
+    machineFiles(ownedPath(vmsDir, vmId), ownedPath(machinesDir, vmId));
+
+  return {
+    locate: (vmId) => locate(filesOf(vmId)),
+    async create(vmId) {
+      const folder = locate(filesOf(vmId));
+      await makeOwned(vmsDir, vmId);
+      try {
+        await makeOwned(machinesDir, vmId);
+      } catch (error) {
+        await removeOwned(vmsDir, vmId);
+        throw error;
+      }
+      return folder;
+    },
+    async ensureRunDir(vmId) {
+      await mkdir(ownedPath(machinesDir, vmId), { recursive: true, mode: 0o700 });
+    },
+    async remove(vmId) {
+      await removeOwned(machinesDir, vmId);
+      await removeOwned(vmsDir, vmId);
+    },
+    async list() {
+      return [...new Set([...(await listOwned(vmsDir)), ...(await listOwned(machinesDir))])];
+    },
+    async readRuntime(vmId) {
+      return parseRuntime(await readIfThere(filesOf(vmId).runtime));
+    },
+    async writeRuntime(vmId, runtime) {
+      await writeFileAtomic(filesOf(vmId).runtime, `${JSON.stringify({ version: 1, ...runtime })}\n`, { mode: 0o600 });
+    },
+    async clearRuntime(vmId) {
+      await rm(filesOf(vmId).runtime, { force: true });
+    },
+    consoleTail: (vmId, lines) => consoleTail(filesOf(vmId).console, lines),
+  };
+}
+
+/** @throws AppError PATH_TOO_LONG where the control socket would not fit. */
+function locate(files: ReturnType<typeof machineFiles>): MachineFolder {
+  if (!fitsSocket(files.controlSocket)) {
+    throw new AppError(
+      'PATH_TOO_LONG',
+      `${files.controlSocket} is longer than the ${SOCKET_PATH_MAX_BYTES} bytes of a socket's path.`,
+      { details: { path: files.controlSocket } },
+    );
+  }
+  return {
+    diskPath: files.disk,
+    consolePath: files.console,
+    vmmLogPath: files.vmmLog,
+    controlSocketPath: files.controlSocket,
+  };
+}
+
+/** A record that cannot be read is no evidence: the VM counts as one whose machine is gone. */
+function parseRuntime(text: string | undefined): MachineRuntime | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const parsed = runtimeSchema.safeParse(JSON.parse(text));
+    return parsed.success ? { identity: parsed.data.identity, startedAt: parsed.data.startedAt } : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+async function consoleTail(path: string, lines: number): Promise<readonly string[]> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { size } = await file.stat();
+      const length = Math.min(size, CONSOLE_TAIL_BYTES);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+      return visibleLines(buffer.toString('utf8', 0, bytesRead)).slice(-lines);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
