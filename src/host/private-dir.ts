@@ -28,10 +28,13 @@ export class UnsafeDirError extends Error {
  * @throws UnsafeDirError; the file system's own error where it cannot be made.
  */
 export async function ensurePrivateDir(path: string, uid: number): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    // Something that is no folder stands there: told below in words of its own.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  });
+  try {
+    return await assertPrivateDir(path, uid);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  // Somebody else may have been quicker, where all may write (/tmp).
   await assertPrivateDir(path, uid);
 }
 

@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import { configSchema } from '../../../src/contracts/config.ts';
+import { AppError } from '../../../src/core/app-error.ts';
+import { parseConfig } from '../../../src/daemon/config.ts';
+
+const FILE = '/home/me/.config/banger/config.toml';
+
+function refusal(text: string): AppError {
+  try {
+    parseConfig(text, FILE);
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
+  throw new Error('was taken');
+}
+
+test('an empty file is all defaults', () => {
+  expect(parseConfig('', FILE)).toEqual(configSchema.parse({}));
+  expect(parseConfig('# nothing\n', FILE)).toMatchObject({
+    log_level: 'info',
+    network: { mode: 'isolated' },
+    vm_defaults: { cpus: 2, memory: 2 ** 30 },
+  });
+});
+
+test('keys given in any form of TOML', () => {
+  const text = 'engine = "qemu"\nnetwork.mode = "host"\nvm_defaults = { memory = "512M" }\n[build]\npackages = ["jq"]';
+  expect(parseConfig(text, FILE)).toMatchObject({
+    engine: 'qemu',
+    network: { mode: 'host', bridge_name: 'banger0' },
+    vm_defaults: { memory: 512 * 2 ** 20, cpus: 2 },
+    build: { packages: ['jq'] },
+  });
+});
+
+describe('refused with its place', () => {
+  test.each([
+    ['no TOML', 'engine = "qemu"\nlog_level = ', '2:13: '],
+    ['a key given twice', 'engine = "qemu"\nengine = "auto"', '2:1: '],
+    ['an unknown key', '\nlog_levle = "info"', '2:1: log_levle: there is no such key; did you mean "log_level"?'],
+    ['a key far from any', 'frobnicate = 1', '1:1: frobnicate: there is no such key; known keys: log_level, engine'],
+    [
+      'a key of a table',
+      '[network]\nmode = "host"\ncdir = "10.0.0.0/24"',
+      '3:1: network.cdir: there is no such key; did you mean "cidr"?',
+    ],
+    [
+      'a key of a table of a table',
+      '[sources.tpm]\nurl = "https://x"\ncomit = "0"',
+      'sources.tpm.comit: there is no such key; did you mean "commit"?',
+    ],
+    ['a table where none is', '[networks]', '1:2: networks: there is no such key; did you mean "network"?'],
+    ['a choice that is none', 'engine = "xen"', '1:1: engine: Invalid option'],
+    ['a wrong type', '[vm_defaults]\ncpus = "two"', '2:1: vm_defaults.cpus: '],
+    ['a size that is none', '[vm_defaults]\n  memory = "8X"', '2:3: vm_defaults.memory: "8X" is not a size'],
+    ['an element', '[build]\npackages = [\n  "jq",\n  "-y",\n]', '4:3: build.packages.1: not a Debian package name'],
+    ['a missing key', '[sources]\ntpm = { url = "https://x" }', '2:1: sources.tpm.commit: '],
+  ])('%s', (_, text, words) => {
+    const error = refusal(text);
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.message).toContain(words.startsWith('s') ? words : `${FILE}:${words}`);
+    expect(error.details['path']).toBe(FILE);
+  });
+
+  test('every fault, not only the first', () => {
+    const error = refusal('engine = "xen"\nfrob = 1\n[network]\nmode = "open"');
+    expect(error.message.split('\n')).toHaveLength(3);
+    expect(error.details['faults']).toHaveLength(3);
+    expect(error.details['faults']).toContainEqual({
+      line: 4,
+      column: 1,
+      key: 'network.mode',
+      message: expect.stringContaining('isolated'),
+    });
+  });
+});
