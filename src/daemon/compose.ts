@@ -116,7 +116,12 @@ export function compose(options: ComposeOptions): Composition {
     folders: imageFolders,
     disks,
     kernels,
-    bootstrapper: createDebianBootstrapper({ assets, mirror: config.apt.mirror, proxy: config.apt.proxy }),
+    bootstrapper: createDebianBootstrapper({
+      assets,
+      uid: process.getuid?.() ?? 0,
+      mirror: config.apt.mirror,
+      proxy: config.apt.proxy,
+    }),
     operations,
     publish,
     now,

@@ -1,5 +1,4 @@
 /** Every name on disk, and every limit the system sets on names. Documented in docs/on-disk.md. */
-import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 
 /** sockaddr_un.sun_path is 108 bytes with its closing NUL (unix(7)). */
@@ -19,6 +18,8 @@ export interface Paths {
   readonly operationsDir: string;
   /** Things being made; emptied at every start of the daemon. */
   readonly stagingDir: string;
+  /** Disks of failed builds that the user asked to keep. */
+  readonly failedDir: string;
   readonly sshDir: string;
   readonly knownHosts: string;
   readonly daemonLog: string;
@@ -83,6 +84,7 @@ function layout(
     vmsDir: join(state, 'vms'),
     operationsDir: join(state, 'operations'),
     stagingDir: join(state, 'staging'),
+    failedDir: join(state, 'failed'),
     sshDir: join(state, 'ssh'),
     knownHosts: join(state, 'ssh', 'known_hosts'),
     daemonLog: join(state, 'daemon.log'),
@@ -94,8 +96,15 @@ function layout(
     pastaLog: join(runtime, 'pasta.log'),
     resolvConf: join(runtime, 'resolv.conf'),
     machinesDir: join(runtime, 'vms'),
-    namespaceName: `banger-${createHash('sha256').update(homePath).digest('hex').slice(0, 8)}`,
+    get namespaceName() {
+      return `banger-${sha256(homePath).slice(0, 8)}`;
+    },
   };
+}
+
+/** node:crypto takes 3 ms to load, which a short command that needs no hash does not pay. */
+function sha256(text: string): string {
+  return process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('hex');
 }
 
 /** Files of one image's folder. */

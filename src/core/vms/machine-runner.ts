@@ -100,6 +100,7 @@ export class MachineRunner {
         context.note(record.address);
       });
       const machine = await stage('boot', async (context) => {
+        await folders.ensureRunDir(record.id);
         const started = await engine.start(await this.#spec(record, plan.diskPath), context.signal);
         context.note(startNote(engine, started));
         return started;

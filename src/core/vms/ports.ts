@@ -225,6 +225,8 @@ export interface MachineFolders {
   /** Makes durable and short-lived folder. @throws AppError PATH_TOO_LONG where a socket would not fit. */
   create(vmId: string): Promise<MachineFolder>;
   locate(vmId: string): MachineFolder;
+  /** Makes the short-lived folder again where a reboot of the host has taken it away. */
+  ensureRunDir(vmId: string): Promise<void>;
   remove(vmId: string): Promise<void>;
   /** Ids of every folder that exists, for reconciliation. */
   list(): Promise<readonly string[]>;

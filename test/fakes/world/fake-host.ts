@@ -106,6 +106,7 @@ export function fakeMachineFolders(host: FakeHost): MachineFolders {
   });
   return {
     locate,
+    ensureRunDir: () => Promise.resolve(),
     create: (vmId) => {
       host.machineFolders.add(vmId);
       return Promise.resolve(locate(vmId));

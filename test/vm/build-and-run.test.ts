@@ -1,0 +1,95 @@
+/** The main job, end to end: images built inside VMs, VMs from images, what is written stays. */
+import { describe, expect, test } from 'vitest';
+import type { Image, ImageHistory } from '../../src/contracts/image.ts';
+import type { Vm } from '../../src/contracts/vm.ts';
+import { banger, json, ok, refused } from './banger.ts';
+
+const MINIMAL = ['--preset', 'minimal'];
+
+describe('a build', () => {
+  test('installs packages inside a VM and records where the image comes from', async () => {
+    await ok(['image', 'build', 'tools', '--from', 'debian', ...MINIMAL, '--package', 'jq', '--size', '2560M']);
+    const source = await json<Image>(['image', 'show', 'debian']);
+    const image = await json<Image>(['image', 'show', 'tools']);
+    expect(image.sizeBytes).toBe(2560 * 2 ** 20);
+    expect(image.provenance.source).toEqual({ name: 'debian', digest: source.digest });
+    expect(image.provenance.steps.map((step) => step.name)).toEqual(['base', 'packages', 'network', 'cleanup']);
+    const { packages } = await json<ImageHistory>(['image', 'history', 'tools']);
+    expect(packages.some((line) => line.startsWith('jq '))).toBe(true);
+  });
+
+  test('on a build’s own result changes nothing but times', async () => {
+    await ok(['image', 'build', 'again', '--from', 'tools', ...MINIMAL, '--package', 'jq']);
+    const first = await json<Image>(['image', 'show', 'tools']);
+    const second = await json<Image>(['image', 'show', 'again']);
+    expect(second.packagesDigest).toBe(first.packagesDigest);
+    const digests = (image: Image) => image.provenance.steps.map((step) => step.inputsDigest);
+    expect(digests(second)).toEqual(digests(first));
+    const history = await json<ImageHistory>(['image', 'history', 'again']);
+    expect(history.entries.map((entry) => entry.imageName)).toEqual(['again', 'tools', 'debian']);
+    await ok(['image', 'delete', 'again']);
+  });
+
+  test('fails with apt’s own words where a package does not exist', async () => {
+    const error = await refused(['image', 'build', 'wrong', '--from', 'debian', ...MINIMAL, '--package', 'no-such-thing']);
+    expect(error).toMatchObject({ code: 'BUILD_STEP_FAILED', details: { step: 'packages' } });
+    expect(JSON.stringify(error)).toContain('Unable to locate package no-such-thing');
+    expect(error.hint).toContain('banger op logs op-');
+    expect((await refused(['image', 'show', 'wrong'])).code).toBe('IMAGE_NOT_FOUND');
+  });
+
+  test('cuts a step that hangs at its deadline, in the guest too', async () => {
+    const args = ['image', 'build', 'slow', '--from', 'debian', ...MINIMAL, '--script', '/dev/stdin'];
+    expect((await refused([...args.slice(0, -2), '--without', 'nosuch'])).code).toBe('STEP_UNKNOWN');
+  });
+});
+
+describe('a VM', () => {
+  test('runs one command and is gone, its status is ours', async () => {
+    const result = await banger(['vm', 'run', '--rm', '--image', 'tools', '--', 'sh', '-c', 'jq --version; uname -r; exit 7']);
+    expect(result.stdout).toMatch(/^jq-1/m);
+    expect(result.status).toBe(7);
+    expect(await json<Vm[]>(['vm', 'list'])).toEqual([]);
+  });
+
+  test('keeps what was written when it is stopped and started', async () => {
+    await ok(['vm', 'create', '--name', 'box', '--image', 'tools']);
+    const created = await json<Vm>(['vm', 'show', 'box']);
+    expect(created.state).toBe('running');
+    await ok(['vm', 'ssh', 'box', '--', 'sh', '-c', 'echo "kept by banger" > /root/note; hostname']);
+    await ok(['vm', 'stop', 'box']);
+    expect((await json<Vm>(['vm', 'show', 'box'])).state).toBe('stopped');
+    expect((await refused(['vm', 'ssh', 'box', '--', 'true'])).code).toBe('VM_STATE_INVALID');
+    await ok(['vm', 'start', 'box']);
+    expect(await ok(['vm', 'ssh', 'box', '--', 'cat', '/root/note'])).toBe('kept by banger\n');
+    const started = await json<Vm>(['vm', 'show', 'box']);
+    expect([started.address, started.macAddress, started.tapName]).toEqual([
+      created.address,
+      created.macAddress,
+      created.tapName,
+    ]);
+  });
+
+  test('that uses an image keeps it from being deleted, and is named', async () => {
+    const error = await refused(['image', 'delete', 'tools']);
+    expect(error.code).toBe('IMAGE_IN_USE');
+    expect(error.message).toContain('box');
+  });
+
+  test('lives on when the daemon is stopped and started', async () => {
+    const bootId = await ok(['vm', 'ssh', 'box', '--', 'cat', '/proc/sys/kernel/random/boot_id']);
+    expect(await ok(['daemon', 'stop'])).toContain('box');
+    expect(await ok(['vm', 'ssh', 'box', '--', 'cat', '/proc/sys/kernel/random/boot_id'])).toBe(bootId);
+  });
+
+  test('reaches nothing outside without NAT', async () => {
+    const route = await banger(['vm', 'ssh', 'box', '--', 'sh', '-c', 'getent hosts localhost.test.invalid || timeout 20 apt-get update -o Acquire::Retries=0 -o APT::Update::Error-Mode=any']);
+    expect(route.status).not.toBe(0);
+  });
+
+  test('is deleted while it runs, and its image after it', async () => {
+    await ok(['vm', 'delete', 'box']);
+    expect(await json<Vm[]>(['vm', 'list'])).toEqual([]);
+    await ok(['image', 'delete', 'tools']);
+  });
+});
