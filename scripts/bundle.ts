@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'rolldown';
+import { build, type Plugin } from 'rolldown';
 import { packageRoot, sourceFiles } from '../src/host/build-id.ts';
 
 const ROOT = packageRoot();
@@ -22,7 +22,7 @@ writeFileSync(newStamp, '');
 try {
   const id = contentId();
   const previous = existsSync(join(DIST, 'build-id')) ? readFileSync(join(DIST, 'build-id'), 'utf8') : '';
-  if (previous === id && existsSync(join(DIST, 'cli.mjs')) && !process.argv.includes('--force')) {
+  if (previous === id && existsSync(join(DIST, 'cli.cjs')) && !process.argv.includes('--force')) {
     process.stdout.write(`bundle: up to date (${id})\n`);
   } else {
     const startedAt = performance.now();
@@ -55,28 +55,41 @@ async function bundle(id: string): Promise<void> {
     platform: 'node',
     // ssh2 looks for native parts beside its own files; the daemon's start does not hang on a few milliseconds.
     external: ['ssh2', 'cpu-features'],
+    plugins: [withoutExecutables()],
     transform: { define: { BANGER_BUNDLE_ID: JSON.stringify(id) }, target: 'node24' },
     output: {
       dir: work,
-      format: 'esm',
-      entryFileNames: '[name].mjs',
-      chunkFileNames: '[name]-[hash].mjs',
+      // Measured: `vm list` starts a third faster than as ES modules, whose loader also loads more of Node itself.
+      format: 'cjs',
+      entryFileNames: '[name].cjs',
+      chunkFileNames: '[name]-[hash].cjs',
       minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
     },
     logLevel: 'warn',
   });
 }
 
+/** Commander can run subcommands that are programs of their own; ours are not, and node:child_process takes 2 ms. */
+function withoutExecutables(): Plugin {
+  const nothing = '\0no-child-process';
+  return {
+    name: 'without-executables',
+    resolveId: (source, importer) =>
+      source === 'node:child_process' && importer?.includes('/node_modules/commander/') ? nothing : undefined,
+    load: (id) => (id === nothing ? 'export default {};' : undefined),
+  };
+}
+
 /** Puts the parts in their place first and the two programs last, each by a rename. */
 function publish(id: string): void {
   const made = readdirSync(work);
-  const isProgram = (name: string): boolean => name === 'cli.mjs' || name === 'daemon.mjs';
+  const isProgram = (name: string): boolean => name === 'cli.cjs' || name === 'daemon.cjs';
   for (const name of made.toSorted((a, b) => Number(isProgram(a)) - Number(isProgram(b)))) {
     renameSync(join(work, name), join(DIST, name));
   }
   writeFileSync(join(DIST, 'build-id'), id);
   for (const name of readdirSync(DIST)) {
     const old = Date.now() - statSync(join(DIST, name)).mtimeMs > KEEP_OLD_PARTS_MS;
-    if (name.endsWith('.mjs') && !made.includes(name) && old) rmSync(join(DIST, name), { force: true });
+    if (name.endsWith('.cjs') && !made.includes(name) && old) rmSync(join(DIST, name), { force: true });
   }
 }

@@ -17,7 +17,7 @@ export async function complete(words: readonly string[], cli: Cli): Promise<numb
   const loaded = new Map<string, DefineCommand>();
   for (const entry of COMMANDS) loaded.set(entry.words, await entry.load());
   const tree = new RootCommand();
-  describe(tree, buildProgram(loaded, cli), await knownNames(words, cli));
+  describe(tree, buildProgram(COMMANDS, loaded, cli), await knownNames(words, cli));
   tree.parse([...words]);
   return 0;
 }

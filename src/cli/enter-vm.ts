@@ -18,8 +18,6 @@ export async function enterVm(
 ): Promise<number> {
   const access = await cli.session.call('vmSshAccess', { params: { name } });
   options.signal?.throwIfAborted();
-  // Whatever ends ssh, our connection to the daemon is not needed meanwhile.
-  await cli.session.close();
   const command = cli.guestCommand ?? [];
   const terminal = command.length > 0 && cli.isInteractive && options.stdout !== 'stderr';
   const status = await runSsh(access, { launcher: launcherPath(), command, terminal }, options);

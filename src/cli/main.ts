@@ -1,4 +1,5 @@
 /** The CLI: reads the environment once, runs one command, exits with its status. */
+import { isatty } from 'node:tty';
 import type { Cli } from './cli.ts';
 import { EXIT_STATUS } from './exit-status.ts';
 import { Output } from './output.ts';
@@ -44,7 +45,8 @@ function makeCli(line: ReturnType<typeof readCommandLine>, exitWith: (status: nu
     }),
     cwd: process.cwd(),
     guestCommand: line.guestCommand,
-    isInteractive: process.stdin.isTTY && process.stdout.isTTY,
+    // Not process.stdin: to look at it is to open it.
+    isInteractive: isatty(0) && isatty(1),
     exitWith,
   };
 }

@@ -31,20 +31,30 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
 }
 
 /**
- * The program with every command's name and summary; `loaded` alone have their flags.
+ * The program with these commands' names and summaries; `loaded` alone have their flags.
  *
  * @param loaded definitions by their words.
  */
-export function buildProgram(loaded: ReadonlyMap<string, DefineCommand>, cli: Cli): Command {
+export function buildProgram(
+  entries: readonly CommandEntry[],
+  loaded: ReadonlyMap<string, DefineCommand>,
+  cli: Cli,
+): Command {
   const program = new Command('banger')
     .description('A real Linux machine in one command: microVMs from images that were built inside microVMs.')
     .version(`banger ${BANGER_VERSION}`, '-V, --version', 'the version')
     .helpOption('-h, --help', 'help for a command')
-    .configureOutput({ writeOut: (text) => cli.output.print(text.trimEnd()), writeErr: () => undefined })
+    .configureOutput({
+      writeOut: (text) => cli.output.print(text.trimEnd()),
+      // Errors are told in our own form; what is left is the help of a group that was given no command.
+      writeErr: (text) => (text.startsWith('Usage:') ? cli.output.note(text.trimEnd()) : undefined),
+    })
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .helpCommand(false)
     .showSuggestionAfterError()
     .exitOverride();
   const groups = new Map<string, Command>();
-  for (const entry of COMMANDS) {
+  for (const entry of entries) {
     const [first = '', second] = entry.words.split(' ');
     const parent = second === undefined ? program : groupOf(program, groups, first);
     const command = parent.command(second ?? first).description(entry.summary);
@@ -71,7 +81,8 @@ function groupOf(program: Command, groups: Map<string, Command>, name: string): 
 export async function runProgram(line: CommandLine, cli: Cli): Promise<number | undefined> {
   const loaded = new Map<string, DefineCommand>();
   if (line.entry) loaded.set(line.entry.words, await line.entry.load());
-  const program = buildProgram(loaded, cli);
+  // All the others are needed where help or a suggestion may be.
+  const program = buildProgram(line.entry ? [line.entry] : COMMANDS, loaded, cli);
   try {
     await program.parseAsync([...line.argv], { from: 'user' });
     return undefined;
@@ -84,12 +95,11 @@ export async function runProgram(line: CommandLine, cli: Cli): Promise<number | 
 }
 
 async function sayUsageError(error: CommanderError, line: CommandLine, cli: Cli): Promise<void> {
+  // A group without a command has shown its help already.
+  if (error.code === 'commander.help') return;
   const { UsageError } = await import('./usage-error.ts');
   const { reportError } = await import('./error-report.ts');
-  const words = line.entry?.words ?? line.argv.find((word) => word in GROUPS);
-  const help = `See \`banger${words ? ` ${words}` : ''} --help\`.`;
-  // Commander ends a group without a command by its help, which says more than an error.
-  const message =
-    error.code === 'commander.help' ? `which command of ${words ?? 'banger'}?` : error.message.replace(/^error: /, '');
-  await reportError(cli.output, new UsageError('REQUEST_INVALID', message, { hint: help }));
+  const words = line.entry?.words ?? line.argv.find((word) => Object.hasOwn(GROUPS, word));
+  const hint = `See \`banger${words === undefined ? '' : ` ${words}`} --help\`.`;
+  await reportError(cli.output, new UsageError('REQUEST_INVALID', error.message.replace(/^error: /, ''), { hint }));
 }

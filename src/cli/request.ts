@@ -13,8 +13,34 @@ import { UsageError } from './usage-error.ts';
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = checkRequest(schema, value);
   if (result.ok) return result.value;
-  const { code, message, details } = result.fault;
-  throw new UsageError(code, message, { details });
+  const { code, details } = result.fault;
+  const message = details.issues.map((issue) => {
+    const flag = flagOf(issue.path);
+    return flag === '' ? issue.message : `${flag}: ${issue.message}`;
+  });
+  throw new UsageError(code, message.join('; '), { details });
+}
+
+/** Fields whose flag is not simply their name. */
+const FLAGS: Readonly<Record<string, string>> = {
+  sizeBytes: '--size',
+  memoryBytes: '--memory',
+  diskBytes: '--disk',
+  packages: '--package',
+  kernelPath: '--kernel',
+  initrdPath: '--initrd',
+  modulesPath: '--modules',
+  rootfsPath: '--rootfs',
+  userScript: '--script',
+  stepTimeoutMs: '--step-timeout',
+  distribution: 'distribution',
+  id: '',
+};
+
+/** The flag a field of a request comes from. */
+function flagOf(path: string): string {
+  const field = path.split('.')[0] ?? '';
+  return field === '' ? '' : (FLAGS[field] ?? `--${field}`);
 }
 
 /** A name of an image or VM. */
@@ -44,6 +70,19 @@ export function integerFlag(flag: string, text: string | undefined): number | un
   if (text === undefined) return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new UsageError('REQUEST_INVALID', `${flag} ${JSON.stringify(text)} is not a whole number`);
+}
+
+const DURATION_UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A duration flag (`90s`, `20m`, `1h`) as `ms`; undefined where it was left out. */
+export function durationFlag(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const [, digits, unit] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
+  const unitMs = DURATION_UNITS_MS[unit ?? ''];
+  if (digits !== undefined && unitMs !== undefined) return Number(digits) * unitMs;
+  throw new UsageError('REQUEST_INVALID', `${flag} ${JSON.stringify(text)} is not a duration`, {
+    hint: 'Write it as 90s, 20m or 1h.',
+  });
 }
 
 /** A path flag, made absolute: the daemon has a working directory of its own. */

@@ -1,7 +1,6 @@
 /** Text on its way to a terminal. */
 
 // Control characters of ASCII and Latin-1, and what makes a terminal reorder a line (Unicode TR9, 2.1 to 2.6).
-// eslint-disable-next-line no-control-regex -- they are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 /**

@@ -1,14 +1,11 @@
 /** Typed calls derived from the route table. */
-import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
 import { ADDRESSES, API_PREFIX } from '../contracts/addresses.ts';
 import type { OperationEvent } from '../contracts/event.ts';
 import type { RouteName, Routes } from '../contracts/routes.ts';
 import { ClientError, isSystemError, readErrorBody } from './client-error.ts';
-import { resumeEvents } from './event-stream.ts';
-import { type HttpReply, UnixHttp } from './http-over-unix.ts';
+import { exchange, type HttpReply, openStream, readReply, upgrade } from './http-over-unix.ts';
 
 type RoutesOfKind<Kind> = { [Name in RouteName]: Routes[Name]['kind'] extends Kind ? Name : never }[RouteName];
 
@@ -40,12 +37,12 @@ interface ApiClientOptions {
 
 /** The daemon's API. Every method throws ClientError. */
 export class ApiClient {
-  readonly #http: UnixHttp;
-  readonly #options: ApiClientOptions;
+  readonly #socketPath: string;
+  readonly #sameBuild: boolean;
 
-  constructor(options: ApiClientOptions) {
-    this.#options = options;
-    this.#http = new UnixHttp(options.socketPath);
+  constructor({ socketPath, sameBuild }: ApiClientOptions) {
+    this.#socketPath = socketPath;
+    this.#sameBuild = sameBuild;
   }
 
   async call<Name extends SyncCall>(
@@ -53,13 +50,13 @@ export class ApiClient {
     input: CallInput<Name>,
     options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
   ): Promise<CallReply<Name>> {
-    const deadline = AbortSignal.timeout(options.timeoutMs ?? CALL_TIMEOUT_MS);
     const reply = await this.#reach(
-      this.#http.exchange({
+      exchange(this.#socketPath, {
         method: ADDRESSES[name].method,
         path: routePath(name, input.params as PathParams | undefined),
-        ...(input.body === undefined ? {} : { body: input.body }),
-        signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
+        body: input.body,
+        signal: options.signal,
+        timeoutMs: options.timeoutMs ?? CALL_TIMEOUT_MS,
       }),
     );
     return (await this.#parse(name, readJson(reply))) as CallReply<Name>;
@@ -67,13 +64,8 @@ export class ApiClient {
 
   /** An operation's log so far. */
   async operationLog(id: string): Promise<string> {
-    const reply = await this.#reach(
-      this.#http.exchange({
-        method: 'GET',
-        path: routePath('operationLog', { id }),
-        signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
-      }),
-    );
+    const path = routePath('operationLog', { id });
+    const reply = await this.#reach(exchange(this.#socketPath, { method: 'GET', path, timeoutMs: CALL_TIMEOUT_MS }));
     if (reply.status !== 200) throw refusal(reply);
     return reply.text;
   }
@@ -83,16 +75,19 @@ export class ApiClient {
    *
    * @param reconnect called before each new attempt; the daemon may have to be started.
    */
-  operationEvents(
+  async *operationEvents(
     id: string,
     options: { readonly signal?: AbortSignal; readonly reconnect?: () => Promise<void> } = {},
   ): AsyncGenerator<OperationEvent, void> {
-    return resumeEvents<OperationEvent>({
+    const { resumeEvents } = await import('./event-stream.ts');
+    yield* resumeEvents<OperationEvent>({
       open: async (after) => {
         const headers = { accept: 'text/event-stream', ...(after ? { 'last-event-id': after } : {}) };
         const path = routePath('operationEvents', { id });
-        const reply = await this.#reach(this.#http.open({ method: 'GET', path, headers, signal: options.signal }));
-        if (reply.statusCode !== 200) throw refusal(await drain(reply));
+        const reply = await this.#reach(
+          openStream(this.#socketPath, { method: 'GET', path, headers, signal: options.signal }),
+        );
+        if (reply.statusCode !== 200) throw refusal(await readReply(reply));
         return reply;
       },
       parse: (data) => this.#parse('operationEvents', JSON.parse(data)) as Promise<OperationEvent>,
@@ -104,7 +99,7 @@ export class ApiClient {
   /** A TCP connection to a guest's port. */
   async tunnel(name: string, port: number, signal?: AbortSignal): Promise<Duplex> {
     const opened = await this.#reach(
-      this.#http.upgrade({
+      upgrade(this.#socketPath, {
         method: 'GET',
         path: routePath('vmTunnel', { name, port }),
         protocol: 'banger-tcp',
@@ -115,12 +110,8 @@ export class ApiClient {
     return opened;
   }
 
-  close(): void {
-    this.#http.close();
-  }
-
   async #parse(name: RouteName, value: unknown): Promise<unknown> {
-    if (this.#options.sameBuild) return value;
+    if (this.#sameBuild) return value;
     const { ROUTES } = await import('../contracts/routes.ts');
     const parsed = ROUTES[name].reply.safeParse(value);
     if (parsed.success) return parsed.data;
@@ -134,7 +125,7 @@ export class ApiClient {
     try {
       return await exchange;
     } catch (error) {
-      throw asUnreachable(error, this.#options.socketPath);
+      throw asUnreachable(error, this.#socketPath);
     }
   }
 }
@@ -145,10 +136,6 @@ export function routePath(name: RouteName, params: PathParams = {}): string {
     encodeURIComponent(String(params[key] ?? '')),
   );
   return `${API_PREFIX}${path}`;
-}
-
-async function drain(reply: IncomingMessage): Promise<HttpReply> {
-  return { status: reply.statusCode ?? 0, text: await text(reply) };
 }
 
 function readJson(reply: HttpReply): unknown {
@@ -175,12 +162,7 @@ function parseLoosely(json: string): unknown {
 
 /** Failures of the socket as DAEMON_UNREACHABLE; an abort by the caller stays what it is. */
 function asUnreachable(error: unknown, socketPath: string): unknown {
-  if (error instanceof Error && error.name === 'TimeoutError') {
-    return new ClientError('DAEMON_UNREACHABLE', 'The daemon did not answer in time', {
-      cause: error,
-    });
-  }
-  const lost = isSystemError(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'EACCES');
+  const lost = isSystemError(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'EACCES', 'ETIMEDOUT');
   if (!lost || !(error instanceof Error)) return error;
   return new ClientError('DAEMON_UNREACHABLE', `The daemon at ${socketPath} cannot be reached: ${error.message}`, {
     cause: error,

@@ -1,11 +1,10 @@
 /** Where the CLI's own daemon program and launcher lie: beside it in the bundle, in the source tree otherwise. */
 import { join } from 'node:path';
 import { buildId, isBundled, packageRoot } from '../host/build-id.ts';
-import { attach } from '../host/process.ts';
 
 /** The daemon program of this very build. It runs in the foreground; who starts it decides where it lives. */
 export function daemonArgv(...args: readonly string[]): readonly [string, ...string[]] {
-  const program = isBundled() ? join('dist', 'daemon.mjs') : join('src', 'daemon', 'main.ts');
+  const program = isBundled() ? join('dist', 'daemon.cjs') : join('src', 'daemon', 'main.ts');
   return [process.execPath, join(packageRoot(), program), ...args];
 }
 
@@ -17,13 +16,4 @@ export function launcherPath(): string {
 /** Which build this is; a daemon of the same build bears the same. */
 export function currentBuildId(): string {
   return buildId();
-}
-
-/**
- * Runs the daemon on our own terminal until it ends.
- *
- * @returns its exit status; 75 where another daemon runs.
- */
-export function runDaemonInForeground(): Promise<number> {
-  return attach(daemonArgv());
 }

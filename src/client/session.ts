@@ -62,23 +62,12 @@ export class Session {
     yield* client.operationEvents(id, { ...(signal ? { signal } : {}), reconnect: () => this.#reconnect() });
   }
 
-  /** Lets go of the connection. */
-  async close(): Promise<void> {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    // Where connecting failed there is nothing to let go of, and who asked was told.
-    await connection?.then(
-      ({ client }) => client.close(),
-      () => undefined,
-    );
-  }
-
   async #client(): Promise<ApiClient> {
     return (await this.connect()).client;
   }
 
   async #reconnect(): Promise<void> {
-    await this.close();
+    this.#connection = undefined;
     await this.connect();
   }
 }

@@ -1,12 +1,11 @@
 /** Which build of banger this is: the CLI and a daemon of the same build bear the same id. */
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** Set by scripts/bundle.ts; not there where the sources run unbuilt. */
 declare const BANGER_BUNDLE_ID: string | undefined;
 
-/** The folder with package.json: the same for the bundle, `dist/*.mjs`, and for the sources. */
+/** The folder with package.json: the same for the bundle, `dist/*.cjs`, and for the sources. */
 export function packageRoot(): string {
   let dir = import.meta.dirname;
   while (!existsSync(join(dir, 'package.json')) && dirname(dir) !== dir) dir = dirname(dir);
@@ -28,10 +27,12 @@ export function buildId(): string {
 
 /** Id of the source tree as it lies there; changes with every file written, added, renamed or removed. */
 export function sourceTreeId(root: string): string {
-  const hash = createHash('sha256');
+  // Loaded here: the bundle, which must start fast, never needs it.
+  const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
   for (const path of sourceFiles(root)) {
-    const { size, mtimeNs } = statSync(join(root, path), { bigint: true });
-    hash.update(`${path}\0${size}\0${mtimeNs}\0`);
+    const found = statSync(join(root, path), { bigint: true, throwIfNoEntry: false });
+    // Removed since it was listed: somebody is at work on the sources this very moment.
+    if (found) hash.update(`${path}\0${found.size}\0${found.mtimeNs}\0`);
   }
   return `dev-${hash.digest('hex').slice(0, 12)}`;
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { runDaemonInForeground } from '../../client/daemon-program.ts';
+import { runDaemonInForeground } from '../../client/daemon-foreground.ts';
 import type { Cli } from '../cli.ts';
 
 export function daemonStart(command: Command, cli: Cli): void {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ClientError } from '../../client/client-error.ts';
-import { stopDaemon } from '../../client/daemon-launcher.ts';
+import { stopDaemon } from '../../client/daemon-stop.ts';
 import type { Cli } from '../cli.ts';
 import { visible } from '../terminal-text.ts';
 
@@ -19,8 +19,7 @@ export function daemonStop(command: Command, cli: Cli): void {
 
 async function stop(cli: Cli): ReturnType<typeof stopDaemon> {
   try {
-    const { client } = await cli.session.connect({ autoStart: false });
-    return await stopDaemon(client, cli.session.paths.daemonSocket, 'user');
+    return await stopDaemon(await cli.session.connect({ autoStart: false }), 'user');
   } catch (error) {
     if (error instanceof ClientError && error.code === 'DAEMON_UNREACHABLE' && error.cause === undefined)
       return undefined;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { buildRequestSchema, PRESET_NAMES, STEP_NAMES } from '../../contracts/build.ts';
 import type { Cli } from '../cli.ts';
 import { makeImage } from '../make-image.ts';
-import { checked, checkedName, pathFlag, repeated, sizeFlag, textFlag } from '../request.ts';
+import { checked, checkedName, durationFlag, pathFlag, repeated, sizeFlag, textFlag } from '../request.ts';
 
 interface Flags {
   readonly from: string;
@@ -15,6 +15,7 @@ interface Flags {
   readonly initrd?: string;
   readonly modules?: string;
   readonly script?: string;
+  readonly stepTimeout?: string;
   readonly keepFailed?: boolean;
 }
 
@@ -31,6 +32,7 @@ export function imageBuild(command: Command, cli: Cli): void {
     .option('--initrd <file>', 'and with this initial ramdisk')
     .option('--modules <folder>', 'and put these kernel modules into the image')
     .option('--script <file>', 'a script of your own, run as root in the guest by the step `user`')
+    .option('--step-timeout <duration>', 'one deadline for every step, such as 20m, instead of their own')
     .option('--keep-failed', 'keep the disk of a build that fails, and say where')
     .addHelpText('after', `\nSteps, in their order: ${STEP_NAMES.join(', ')}.`)
     .action(async (nameText: string, flags: Flags) => {
@@ -46,6 +48,7 @@ export function imageBuild(command: Command, cli: Cli): void {
         initrdPath: pathFlag(cli.cwd, flags.initrd),
         modulesPath: pathFlag(cli.cwd, flags.modules),
         userScript: await textFlag(cli.cwd, '--script', flags.script),
+        stepTimeoutMs: durationFlag('--step-timeout', flags.stepTimeout),
         keepFailed: flags.keepFailed,
       });
       await makeImage(cli, await cli.session.call('imageBuild', { params: { name }, body }));
