@@ -45,35 +45,37 @@ export const packageNameSchema = z
   .regex(/^(?!.*-$)[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?([=/][A-Za-z0-9][A-Za-z0-9.+~:-]*)?$/, 'not a Debian package name');
 
 export const bootstrapRequestSchema = z.strictObject({
-  distribution: z.literal('debian').default('debian'),
-  release: z.enum(DEBIAN_RELEASES).default('bookworm'),
-  sizeBytes: diskBytesSchema.default(2 * 2 ** 30),
-  packages: z.array(packageNameSchema).max(1000).default([]),
+  distribution: z.literal('debian').default('debian').describe('The distribution.'),
+  release: z.enum(DEBIAN_RELEASES).default('bookworm').describe('Its release.'),
+  sizeBytes: diskBytesSchema.default(2 * 2 ** 30).describe('Size of the root filesystem.'),
+  packages: z.array(packageNameSchema).max(1000).default([]).describe('Packages besides those that a guest needs.'),
 });
 
 export type BootstrapRequest = z.infer<typeof bootstrapRequestSchema>;
 
 export const buildRequestSchema = z.strictObject({
-  /** Name of the source image. */
-  from: nameSchema,
-  preset: z.enum(PRESET_NAMES).default('dev'),
-  /** Root filesystem's size; absent: the source's. */
-  sizeBytes: diskBytesSchema.optional(),
-  packages: z.array(packageNameSchema).max(1000).default([]),
-  docker: z.boolean().default(false),
-  without: z.array(z.enum(STEP_NAMES)).default([]),
-  kernelPath: hostPathSchema.optional(),
-  initrdPath: hostPathSchema.optional(),
-  modulesPath: hostPathSchema.optional(),
-  /** Script that the step `user` runs as root in the guest. */
+  from: nameSchema.describe('Name of the source image.'),
+  preset: z.enum(PRESET_NAMES).default('dev').describe('`dev`: every tool. `minimal`: base, network and cleanup.'),
+  sizeBytes: diskBytesSchema.optional().describe('Size of the root filesystem. Left out: the source’s.'),
+  packages: z.array(packageNameSchema).max(1000).default([]).describe('Packages besides the preset’s.'),
+  docker: z.boolean().default(false).describe('Install Docker.'),
+  without: z.array(z.enum(STEP_NAMES)).default([]).describe('Steps to leave out.'),
+  kernelPath: hostPathSchema.optional().describe('Kernel of the new image. Left out: the source’s boot set.'),
+  initrdPath: hostPathSchema.optional().describe('Its initial ramdisk.'),
+  modulesPath: hostPathSchema.optional().describe('Its modules tree, which is put into the image.'),
   userScript: z
     .string()
     .max(1024 * 1024)
-    .optional(),
-  /** One deadline for every step instead of their own, `ms`. */
-  stepTimeoutMs: z.number().int().min(1000).max(24 * 3_600_000).optional(),
-  /** Keep the disk and the logs of a build that failed, and say where. */
-  keepFailed: z.boolean().default(false),
+    .optional()
+    .describe('Script that the step `user` runs as root in the guest.'),
+  stepTimeoutMs: z
+    .number()
+    .int()
+    .min(1000)
+    .max(24 * 3_600_000)
+    .optional()
+    .describe('One deadline for every step instead of their own, `ms`.'),
+  keepFailed: z.boolean().default(false).describe('Keep the disk and the logs of a build that failed, and say where.'),
 });
 
 export type BuildRequest = z.infer<typeof buildRequestSchema>;

@@ -23,8 +23,10 @@ export const daemonStatusSchema = z.object({
 export type DaemonStatus = z.infer<typeof daemonStatusSchema>;
 
 export const stopDaemonRequestSchema = z.strictObject({
-  /** Why, for the log: `user`, `replace`. */
-  reason: z.enum(['user', 'replace']).default('user'),
+  reason: z
+    .enum(['user', 'replace'])
+    .default('user')
+    .describe('`user`: with no VM left the network goes too. `replace`: another build of the daemon follows.'),
 });
 
 export const stopDaemonReplySchema = z.object({

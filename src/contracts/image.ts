@@ -83,10 +83,10 @@ export const imageHistorySchema = z.object({
 export type ImageHistory = z.infer<typeof imageHistorySchema>;
 
 export const registerImageRequestSchema = z.strictObject({
-  rootfsPath: hostPathSchema,
-  kernelPath: hostPathSchema,
-  initrdPath: hostPathSchema.optional(),
-  modulesPath: hostPathSchema.optional(),
+  rootfsPath: hostPathSchema.describe('A raw image of one ext4 filesystem.'),
+  kernelPath: hostPathSchema.describe('A bzImage, or an uncompressed vmlinux.'),
+  initrdPath: hostPathSchema.optional().describe('Its initial ramdisk, where it needs one.'),
+  modulesPath: hostPathSchema.optional().describe('Its modules tree, where the root filesystem has none for it.'),
 });
 
 export type RegisterImageRequest = z.infer<typeof registerImageRequestSchema>;

@@ -26,8 +26,12 @@ export interface Route extends Address {
 const byName = z.object({ name: nameSchema });
 const byId = z.object({ id: z.string().regex(/^op-[0-9a-z]{4,40}$/, 'an operation id looks like op-1a2b3c4d') });
 const resume = z.object({
-  /** Also taken from the header `Last-Event-ID`: only later events are sent. */
-  after: z.coerce.number().int().nonnegative().optional(),
+  after: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .optional()
+    .describe('Only later events are sent. Also taken from the header `Last-Event-ID`.'),
 });
 
 function table<const Table extends Record<string, Route>>(routes: Table): Table {

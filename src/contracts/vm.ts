@@ -44,17 +44,26 @@ export const vmSchema = z.object({
 export type Vm = z.infer<typeof vmSchema>;
 
 export const createVmRequestSchema = z.strictObject({
-  /** Left out, one is made up. */
-  name: nameSchema.optional(),
-  /** Left out: the config's `default_image_name`. */
-  image: nameSchema.optional(),
-  cpus: z.number().int().min(1).max(MAX_CPUS).optional(),
-  memoryBytes: z.number().int().min(MIN_MEMORY_BYTES).max(MAX_MEMORY_BYTES).optional(),
-  diskBytes: z.number().int().min(MIN_DISK_BYTES).max(MAX_DISK_BYTES).optional(),
-  nat: z.boolean().default(false),
-  start: z.boolean().default(true),
-  /** Remove the VM when it stops, or when the client that asked for it goes away. */
-  ephemeral: z.boolean().default(false),
+  name: nameSchema.optional().describe('Left out, one is made up.'),
+  image: nameSchema.optional().describe('Left out: the config’s `default_image_name`.'),
+  cpus: z.number().int().min(1).max(MAX_CPUS).optional().describe('Left out: the config’s.'),
+  memoryBytes: z
+    .number()
+    .int()
+    .min(MIN_MEMORY_BYTES)
+    .max(MAX_MEMORY_BYTES)
+    .optional()
+    .describe('Left out: the config’s.'),
+  diskBytes: z
+    .number()
+    .int()
+    .min(MIN_DISK_BYTES)
+    .max(MAX_DISK_BYTES)
+    .optional()
+    .describe('Size of the root disk, never less than the image’s. Left out: the config’s, else the image’s.'),
+  nat: z.boolean().default(false).describe('Whether the guest reaches the outside.'),
+  start: z.boolean().default(true).describe('Start it, and wait until it is ready.'),
+  ephemeral: z.boolean().default(false).describe('Remove the VM when it stops.'),
 });
 
 export type CreateVmRequest = z.infer<typeof createVmRequestSchema>;

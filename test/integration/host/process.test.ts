@@ -240,7 +240,7 @@ describe('supervise', () => {
 
   test('a program announces that it is ready', async () => {
     const logPath = join(await makeTempDir(), 'log');
-    const { pid, announced, exited } = await superviseAnnounced(sh('echo ready; echo logged >&2; exec sleep 1000'), {
+    const { pid, announced, exited } = await superviseAnnounced(sh('echo logged >&2; echo ready; exec sleep 1000'), {
       logPath,
     });
     expect(await announced).toBe('ready');
