@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { nameSchema } from './name.ts';
 
 /** `sha256:` and 64 hexadecimal digits. */
-export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
 /** Absolute path on the host. */
 export const hostPathSchema = z
@@ -67,7 +67,7 @@ export const imageSchema = z.object({
 export type Image = z.infer<typeof imageSchema>;
 
 /** One entry of `image history`, newest first; the chain ends where a source is no longer registered. */
-export const historyEntrySchema = z.object({
+const historyEntrySchema = z.object({
   imageName: z.string(),
   digest: digestSchema,
   createdAt: z.iso.datetime().optional(),

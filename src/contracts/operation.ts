@@ -16,7 +16,7 @@ export const OPERATION_KINDS = [
 
 export const OPERATION_STATES = ['running', 'succeeded', 'failed', 'cancelled', 'interrupted'] as const;
 
-export const STAGE_STATES = ['pending', 'running', 'succeeded', 'failed', 'skipped', 'cancelled'] as const;
+const STAGE_STATES = ['pending', 'running', 'succeeded', 'failed', 'skipped', 'cancelled'] as const;
 
 export const stageSchema = z.object({
   /** `boot`, `step:packages`: unique within the operation. */
@@ -45,7 +45,6 @@ export const operationSchema = z.object({
 
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 export type OperationState = (typeof OPERATION_STATES)[number];
-export type StageState = (typeof STAGE_STATES)[number];
 export type Stage = z.infer<typeof stageSchema>;
 export type Operation = z.infer<typeof operationSchema>;
 

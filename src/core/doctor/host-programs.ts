@@ -42,7 +42,7 @@ export type HostProgram = keyof typeof HOST_PROGRAMS;
 
 const EVERY_JOB: readonly Job[] = ['bootstrap', 'build', 'vm'];
 
-export const PROGRAM_GROUPS: readonly ProgramGroup[] = [
+const PROGRAM_GROUPS: readonly ProgramGroup[] = [
   {
     check: 'qemu-binary',
     debianPackage: 'qemu-system-x86',
