@@ -9,11 +9,11 @@ import { once } from 'node:events';
 import { getRequestListener } from '@hono/node-server';
 import { AppError, describe } from '../core/app-error.ts';
 import { fitsSocket, SOCKET_PATH_MAX_BYTES } from '../host/paths.ts';
-import { ensurePrivateDir, UnsafeDirError } from '../host/private-dir.ts';
 import { errorResponse } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Handlers } from './route-handlers.ts';
 import { createRouter } from './router.ts';
+import { ensureRuntimeDir } from './runtime-dir.ts';
 import { serveTunnels, wantsTunnel } from './tunnel.ts';
 
 const HEARTBEAT_MS = 15_000;
@@ -80,16 +80,7 @@ async function prepareSocketPath(path: string, uid: number): Promise<void> {
       details: { path, maxBytes: SOCKET_PATH_MAX_BYTES },
     });
   }
-  try {
-    await ensurePrivateDir(dirname(path), uid);
-  } catch (error) {
-    if (!(error instanceof UnsafeDirError)) throw error;
-    throw new AppError('FOLDER_UNSAFE', error.message, {
-      hint: error.fix,
-      details: { path: error.path, reason: error.reason },
-      cause: error,
-    });
-  }
+  await ensureRuntimeDir(dirname(path), uid);
   await removeDeadSocket(path);
 }
 

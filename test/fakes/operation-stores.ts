@@ -43,6 +43,8 @@ export class MemoryOperationJournal implements OperationJournal {
   readonly closed: string[] = [];
   /** Thrown by `close` while it is set. */
   failure: Error | undefined;
+  /** Thrown by `read` while it is set. */
+  readFailure: Error | undefined;
 
   append(operationId: string, entry: NumberedEvent): void {
     const entries = this.entries.get(operationId) ?? [];
@@ -51,6 +53,7 @@ export class MemoryOperationJournal implements OperationJournal {
   }
 
   async *read(operationId: string, after: number): AsyncGenerator<NumberedEvent, void, undefined> {
+    if (this.readFailure) throw this.readFailure;
     for (const entry of (this.entries.get(operationId) ?? []).slice()) {
       await Promise.resolve();
       if (entry.sequence > after) yield entry;

@@ -1,5 +1,6 @@
 /** How an operation and its stages end: pure. */
 import type { ErrorBody } from '../../contracts/errors.ts';
+import type { OperationEvent } from '../../contracts/event.ts';
 import type { Operation, OperationState, Stage } from '../../contracts/operation.ts';
 import { AppError, describe, toAppError } from '../app-error.ts';
 
@@ -27,7 +28,7 @@ export function firstError(error: unknown): unknown {
 }
 
 /** What stages become when the operation ends without having run them to their end. */
-export function settledStages(stages: readonly Stage[], state: OperationState): readonly Stage[] {
+function settledStages(stages: readonly Stage[], state: OperationState): readonly Stage[] {
   return stages.map((stage) => {
     if (stage.state === 'pending') return { ...stage, state: 'skipped' };
     if (stage.state === 'running') return { ...stage, state: state === 'cancelled' ? 'cancelled' : 'failed' };
@@ -48,4 +49,11 @@ export function endedOperation(operation: Operation, outcome: Outcome, endedAt: 
         : { result: outcome.result }
       : { error: outcome.error }),
   };
+}
+
+/** What its listeners are told of an end: the stages that it changed, then `end`. */
+export function endEvents(before: Operation, ended: Operation): readonly OperationEvent[] {
+  const at = ended.endedAt ?? ended.createdAt;
+  const changed = ended.stages.filter((stage, index) => stage.state !== before.stages[index]?.state);
+  return [...changed.map((stage) => ({ type: 'stage' as const, at, stage })), { type: 'end', at, operation: ended }];
 }

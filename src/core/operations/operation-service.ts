@@ -1,10 +1,11 @@
-import type { OperationEvent } from '../../contracts/event.ts';
 import type { Operation, OperationKind } from '../../contracts/operation.ts';
 import { AppError, toAppError } from '../app-error.ts';
 import type { EventBus } from '../events/event-bus.ts';
+import { followOperation } from './follow-operation.ts';
 import type { OperationContext } from './operation-context.ts';
 import { newOperationId } from './operation-id.ts';
-import { endedOperation } from './operation-outcome.ts';
+import { endedOperation, endEvents } from './operation-outcome.ts';
+import { orAborted } from './or-aborted.ts';
 import type { NumberedEvent, OperationJournal, OperationRepository } from './ports.ts';
 import { RunningOperation } from './running-operation.ts';
 
@@ -144,7 +145,8 @@ export class OperationService {
    */
   events(id: string, after: number, signal: AbortSignal): AsyncIterable<NumberedEvent> {
     this.get(id);
-    return this.#follow(id, after, signal);
+    const feed = this.#live.get(id)?.running.feed;
+    return followOperation({ id, after, feed, journal: this.#options.journal, find: () => this.get(id) }, signal);
   }
 
   /** The log so far, `[stage] line`. @throws AppError OPERATION_NOT_FOUND. */
@@ -201,48 +203,18 @@ export class OperationService {
     return [...this.#live.values()].filter(({ running }) => !running.hasEnded);
   }
 
-  async *#follow(id: string, after: number, signal: AbortSignal): AsyncGenerator<NumberedEvent, void, undefined> {
-    let last = after;
-    while (!signal.aborted) {
-      const feed = this.#live.get(id)?.running.feed;
-      const held = feed?.after(last)?.map(({ sequence, value }) => ({ sequence, event: value }));
-      const before = last;
-      for await (const entry of held ?? this.#options.journal.read(id, last)) {
-        if (signal.aborted) return;
-        yield entry;
-        last = entry.sequence;
-        if (entry.event.type === 'end') return;
-      }
-      if (!feed || (feed.closed && last >= feed.lastSequence)) return yield this.#knownEnd(id, last);
-      // A journal that was taken away has nothing to give: go on with what is held; the gap shows in the numbers.
-      if (held === undefined && last === before) last = (feed.held()[0]?.sequence ?? last + 1) - 1;
-      await feed.changed(last, signal);
-    }
-  }
-
-  /** For a listener that comes back after the end, or where the journal was lost: the record tells how it ended. */
-  #knownEnd(id: string, last: number): NumberedEvent {
-    const operation = this.get(id);
-    const at = operation.endedAt ?? operation.createdAt;
-    return { sequence: last + 1, event: { type: 'end', at, operation } };
-  }
-
   async #interrupt(operation: Operation): Promise<Operation> {
     const { journal, now } = this.#options;
     const { id } = operation;
-    const error = new AppError('OPERATION_INTERRUPTED', `The daemon ended while operation ${id} ran`).toBody(id);
-    const ended = endedOperation(operation, { state: 'interrupted', error }, now());
+    const cause = new AppError('OPERATION_INTERRUPTED', `The daemon ended while operation ${id} ran`);
+    const ended = endedOperation(operation, { state: 'interrupted', error: cause.toBody(id) }, now());
     this.#save(ended);
-    const at = now().toISOString();
-    const changed = ended.stages.filter((stage, index) => stage.state !== operation.stages[index]?.state);
-    const events: OperationEvent[] = [
-      ...changed.map((stage) => ({ type: 'stage' as const, at, stage })),
-      { type: 'end', at, operation: ended },
-    ];
-    let sequence = await this.#lastSequence(id);
-    for (const event of events) {
-      sequence += 1;
-      journal.append(id, { sequence, event });
+    try {
+      let sequence = await this.#lastSequence(id);
+      for (const event of endEvents(operation, ended)) journal.append(id, { sequence: (sequence += 1), event });
+    } catch (error) {
+      // The record tells the end; a journal that cannot be read must not keep the daemon from starting.
+      this.#options.onFault(error, id);
     }
     await this.#closeJournal(id);
     return ended;
@@ -287,19 +259,5 @@ export class OperationService {
 
   #publish(id: string, change: 'created' | 'updated'): void {
     this.#options.bus.publish({ resource: 'operation', name: id, change });
-  }
-}
-
-/** @throws the signal's reason where it is aborted first. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void =>
-    reject(signal.reason instanceof Error ? signal.reason : new AppError('INTERNAL', 'Aborted'));
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -4,7 +4,7 @@ import { AppError } from '../app-error.ts';
 import { NumberedFeed } from '../events/numbered-feed.ts';
 import { LogLimit } from './log-limit.ts';
 import type { OperationContext, StageContext } from './operation-context.ts';
-import { endedOperation, failureOutcome, firstError, type Outcome } from './operation-outcome.ts';
+import { endedOperation, endEvents, failureOutcome, firstError, type Outcome } from './operation-outcome.ts';
 
 /** Recent events that are held in memory; slower listeners read the journal. */
 const HELD_EVENTS = 500;
@@ -141,15 +141,11 @@ export class RunningOperation {
   }
 
   #end(outcome: Outcome): void {
-    const before = this.#operation.stages;
-    const ended = endedOperation(this.#operation, outcome, this.#options.now());
-    this.#operation = ended;
+    const before = this.#operation;
+    this.#operation = endedOperation(before, outcome, this.#options.now());
     // The record first: a crash in between leaves an end that the record tells, never two ends that differ.
-    this.#options.save(ended);
-    ended.stages.forEach((stage, index) => {
-      if (stage.state !== before[index]?.state) this.#emit({ type: 'stage', at: this.#at(), stage });
-    });
-    this.#emit({ type: 'end', at: this.#at(), operation: ended });
+    this.#options.save(this.#operation);
+    for (const event of endEvents(before, this.#operation)) this.#emit(event);
     this.feed.close();
   }
 

@@ -329,6 +329,16 @@ describe('restart', () => {
     expect(await after.interruptLeftOver()).toEqual([]);
   });
 
+  test('a journal that cannot be read keeps nobody from starting', async () => {
+    const { service, restart, journal, faults } = makeOperationWorld();
+    const { id } = service.start(PLAN, () => new Promise(() => undefined));
+    const broken = new AppError('STORE_FAILED', 'EIO');
+    journal.readFailure = broken;
+    const [interrupted] = await restart().interruptLeftOver();
+    expect(interrupted).toMatchObject({ id, state: 'interrupted' });
+    expect(faults).toContain(broken);
+  });
+
   test('the oldest are forgotten with their journals, and journals without a record', async () => {
     const { service, journal, repository } = makeOperationWorld();
     const { promise, resolve } = Promise.withResolvers<void>();
