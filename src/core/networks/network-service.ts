@@ -139,13 +139,23 @@ export class NetworkService {
   }
 
   async #applyRules(signal: AbortSignal): Promise<void> {
+    const ports = [...this.#ports.values()];
+    try {
+      await this.#applyRulesFor(ports, signal);
+    } catch (error) {
+      // Rules that name a TAP which somebody deleted are refused (before Linux 6.16): one VM's loss is not everybody's.
+      const taps = new Set(await this.#network.listTaps(this.bridge.bridgeName));
+      const present = ports.filter((port) => taps.has(port.tapName));
+      if (present.length === ports.length) throw error;
+      await this.#applyRulesFor(present, signal);
+    }
+  }
+
+  async #applyRulesFor(ports: readonly NetworkPort[], signal: AbortSignal): Promise<void> {
     const { tableName, refusedAddresses } = this.#options;
     const nameServers = await this.#nameServers();
-    const ports = [...this.#ports.values()];
-    await this.#network.applyRuleset(
-      planRuleset(this.bridge, ports, { tableName, nameServers, refusedAddresses }),
-      signal,
-    );
+    const rules = planRuleset(this.bridge, ports, { tableName, nameServers, refusedAddresses });
+    await this.#network.applyRuleset(rules, signal);
   }
 
   /** One change after the other: each ruleset is made from the whole set of guests. */

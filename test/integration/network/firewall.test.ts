@@ -245,11 +245,39 @@ describe.skipIf(namespaceSkipReason())('the firewall, with real sockets', () => 
     expect(await listed()).toBe(before);
   });
 
+  it('leaves alone what neither comes from a guest nor goes to one', async () => {
+    expect(await connectInside(outside, { address: UPLINK, port: 80 })).toBe(`hello ${OUTSIDE}`);
+    const lan = await makeNamespace(stack);
+    await joinByVeth(
+      { name: router, device: 'lan0', address: '192.0.2.1/24' },
+      { name: lan, device: 'lan0', address: '192.0.2.2/24' },
+    );
+    await ipBatch(lan, 'route add default via 192.0.2.1');
+    await ipBatch(outside, `route add 192.0.2.0/24 via ${UPLINK}`);
+    expect(await connectInside(lan, { address: OUTSIDE, port: 80 })).toBe('hello 192.0.2.2');
+  });
+
+  it('keeps guests from what the machine publishes for others, as a container’s port is', async () => {
+    const publish = `table ip published {
+      chain prerouting {
+        type nat hook prerouting priority dstnat
+        tcp dport 8080 dnat to ${OUTSIDE}:80
+      }
+    }`;
+    await runInside(router, ['nft', '-f', '-'], { input: publish });
+    expect(await connectInside(open, { address: bridge.gateway, port: 8080 })).toBe(REFUSED_AT_ONCE);
+    await runInside(router, ['nft', 'delete', 'table', 'ip', 'published']);
+  });
+
   it('keeps guests from each other, on the bridge and by way of the router', async () => {
+    const to = { address: shutPort.address, port: 99 };
+    const arrived = await receiveInside(shut, { ...to, address: '0.0.0.0' }, stack);
+    await sendInside(open, { ...to, text: 'on the bridge' });
     expect(await connectInside(open, { address: shutPort.address, port: 80 })).toBe('timeout');
-    // The router answers with redirects too, and counts them against its other ICMP messages: hence at the end.
     await ipBatch(open, `route add ${shutPort.address}/32 via ${bridge.gateway}`);
-    expect(await connectInside(open, { address: shutPort.address, port: 80 })).toBe('timeout');
+    await sendInside(open, { ...to, text: 'by way of the router' });
+    await sendInside(router, { ...to, text: 'from the machine itself' });
+    expect((await arrived.next()).value).toBe('from the machine itself');
     await ipBatch(open, `route del ${shutPort.address}/32`);
   });
 

@@ -45,6 +45,9 @@ class FakeNetwork implements HostNetwork {
     const elements = /set guest_addresses \{ type ipv4_addr;(?: elements = \{ (.*) \};)? \}/.exec(ruleset)?.[1];
     const guests = elements?.split(', ') ?? [];
     await this.#call(`rules ${guests.join(' ')}`.trim());
+    for (const [, device = ''] of ruleset.matchAll(/ingress device "([^"]*)"/g)) {
+      if (!this.taps.has(device)) throw new AppError('NETWORK_UNAVAILABLE', `no ${device}`);
+    }
     this.guests = guests;
   }
 
@@ -149,6 +152,18 @@ describe('attach', () => {
     await expect(failure).rejects.toMatchObject({
       errors: [{ code: 'NETWORK_UNAVAILABLE' }, { code: 'CLEANUP_FAILED', message: /TAP bngr-0000000002/ }],
     });
+  });
+
+  it('is not stopped by the TAP of another that somebody deleted', async () => {
+    const network = new FakeNetwork();
+    const service = serviceOn(network);
+    await service.attach(portOf(2), never);
+    network.taps.delete(portOf(2).tapName);
+    await service.attach(portOf(3), never);
+    expect(network.guests).toEqual(['10.77.0.3']);
+    await service.detach(portOf(2).tapName);
+    await service.detach(portOf(3).tapName);
+    expect(service.isEmpty()).toBe(true);
   });
 
   it('does not begin once it is cancelled, and tells why it was', async () => {
