@@ -168,7 +168,7 @@ function checkNetworkDevices(facts: HostFacts): DoctorCheck[] {
   const tun =
     facts.tunDevice === 'usable'
       ? ok('tun-device', '/dev/net/tun can be used')
-      : failed('tun-device', describeDevice('/dev/net/tun', facts.tunDevice), asRoot(facts, 'modprobe tun'));
+      : failed('tun-device', describeDevice('/dev/net/tun', facts.tunDevice), mendTun(facts));
   return [
     tun,
     checkFeature('kernel-bridge', 'network bridges', { fact: bridge, fix: asRoot(facts, 'modprobe bridge') }),
@@ -178,6 +178,11 @@ function checkNetworkDevices(facts: HostFacts): DoctorCheck[] {
       fix: asRoot(facts, 'modprobe -a nf_tables nft_chain_nat nft_masq'),
     }),
   ].filter((check) => check !== undefined);
+}
+
+function mendTun(facts: HostFacts): string {
+  if (facts.tunDevice !== 'denied') return asRoot(facts, 'modprobe tun');
+  return facts.uid === 0 ? 'Give this container the device /dev/net/tun.' : 'sudo chmod 666 /dev/net/tun';
 }
 
 /** @returns nothing where the trial was not possible: what prevented it has a check of its own. */

@@ -112,7 +112,7 @@ const AILMENTS: readonly Ailment[] = [
       facts: { tunDevice: state },
       check: 'tun-device',
       message: '/dev/net/tun',
-      fix: 'modprobe tun',
+      fix: state === 'denied' ? 'Give this container the device' : 'modprobe tun',
     },
   ]),
   ...(
