@@ -47,7 +47,10 @@ async function main(argv: readonly string[]): Promise<void> {
     return void process.stdout.write(`${JSON.stringify(await reportHost(paths, values.for))}\n`);
   }
   if (!values.inside) return enter(paths);
-  return serve(paths, values['host-addresses'].split(',').filter((address) => address !== ''));
+  return serve(
+    paths,
+    values['host-addresses'].split(',').filter((address) => address !== ''),
+  );
 }
 
 /** Replaces this process by one that holds the lock and, in mode `isolated`, lives in banger's own namespace. */
@@ -68,7 +71,14 @@ async function enter(paths: Paths): Promise<never> {
 
 async function serve(paths: Paths, hostAddresses: readonly string[]): Promise<void> {
   const config = await loadConfig(paths.configFile);
-  for (const dir of [paths.stateDir, paths.stagingDir, paths.imagesDir, paths.vmsDir, paths.operationsDir, paths.cacheDir]) {
+  for (const dir of [
+    paths.stateDir,
+    paths.stagingDir,
+    paths.imagesDir,
+    paths.vmsDir,
+    paths.operationsDir,
+    paths.cacheDir,
+  ]) {
     await mkdir(dir, { recursive: true, mode: 0o700 });
   }
   if (config.network.mode === 'isolated') await bindResolvConf(paths);

@@ -64,11 +64,7 @@ export async function reconcile(deps: ReconcileDependencies, signal: AbortSignal
 }
 
 /** @returns true where the VM's machine lives and is ours again. */
-async function settleMachine(
-  record: VmRecord,
-  deps: ReconcileDependencies,
-  report: ReconcileReport,
-): Promise<boolean> {
+async function settleMachine(record: VmRecord, deps: ReconcileDependencies, report: ReconcileReport): Promise<boolean> {
   const found = await findMachine(record.id, deps);
   const unfinished = record.transient || record.phase !== 'ready' || (record.ephemeral && !found);
   if (unfinished) {

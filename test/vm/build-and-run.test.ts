@@ -31,7 +31,16 @@ describe('a build', () => {
   });
 
   test('fails with apt’s own words where a package does not exist', async () => {
-    const error = await refused(['image', 'build', 'wrong', '--from', 'debian', ...MINIMAL, '--package', 'no-such-thing']);
+    const error = await refused([
+      'image',
+      'build',
+      'wrong',
+      '--from',
+      'debian',
+      ...MINIMAL,
+      '--package',
+      'no-such-thing',
+    ]);
     expect(error).toMatchObject({ code: 'BUILD_STEP_FAILED', details: { step: 'packages' } });
     expect(JSON.stringify(error)).toContain('Unable to locate package no-such-thing');
     expect(error.hint).toContain('banger op logs op-');
@@ -46,7 +55,17 @@ describe('a build', () => {
 
 describe('a VM', () => {
   test('runs one command and is gone, its status is ours', async () => {
-    const result = await banger(['vm', 'run', '--rm', '--image', 'tools', '--', 'sh', '-c', 'jq --version; uname -r; exit 7']);
+    const result = await banger([
+      'vm',
+      'run',
+      '--rm',
+      '--image',
+      'tools',
+      '--',
+      'sh',
+      '-c',
+      'jq --version; uname -r; exit 7',
+    ]);
     expect(result.stdout).toMatch(/^jq-1/m);
     expect(result.status).toBe(7);
     expect(await json<Vm[]>(['vm', 'list'])).toEqual([]);
@@ -83,7 +102,15 @@ describe('a VM', () => {
   });
 
   test('reaches nothing outside without NAT', async () => {
-    const route = await banger(['vm', 'ssh', 'box', '--', 'sh', '-c', 'getent hosts localhost.test.invalid || timeout 20 apt-get update -o Acquire::Retries=0 -o APT::Update::Error-Mode=any']);
+    const route = await banger([
+      'vm',
+      'ssh',
+      'box',
+      '--',
+      'sh',
+      '-c',
+      'getent hosts localhost.test.invalid || timeout 20 apt-get update -o Acquire::Retries=0 -o APT::Update::Error-Mode=any',
+    ]);
     expect(route.status).not.toBe(0);
   });
 

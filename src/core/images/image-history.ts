@@ -14,7 +14,9 @@ export function collectHistory(image: Image, known: readonly Image[]): ImageHist
     entries.push({ imageName: name, digest, createdAt, provenance });
     const source: { name: string; digest: string } | undefined = provenance.source;
     if (!source) break;
-    current = known.find((other) => other.name === source.name && other.digest === source.digest && !seen.has(other.id));
+    current = known.find(
+      (other) => other.name === source.name && other.digest === source.digest && !seen.has(other.id),
+    );
     if (!current) entries.push({ imageName: source.name, digest: source.digest });
   }
   return entries;

@@ -39,9 +39,13 @@ async function waitForProbe(probe: ReadinessProbe, options: ReadinessOptions, si
   const limit = AbortSignal.any([signal, done.signal, AbortSignal.timeout(probe.timeoutMs)]);
   const exited = options.machine.exited.then(async (exit) => {
     if (done.signal.aborted) return;
-    throw new AppError('BOOT_EXITED', `The guest ended (${exit.reason}: ${exit.detail}) before ${probe.name} answered.`, {
-      details: { stage: probe.name, exit, console: await options.consoleTail() },
-    });
+    throw new AppError(
+      'BOOT_EXITED',
+      `The guest ended (${exit.reason}: ${exit.detail}) before ${probe.name} answered.`,
+      {
+        details: { stage: probe.name, exit, console: await options.consoleTail() },
+      },
+    );
   });
   try {
     await Promise.race([exited, probe.wait(limit)]);

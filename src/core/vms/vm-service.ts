@@ -178,7 +178,9 @@ export class VmService {
       undo.add(`folder of ${record.name}`, () => folders.remove(record.id));
       const folder = await folders.create(record.id);
       await context.stage('clone', async (stage) =>
-        stage.note(await runner.cloneDisk(plan.image, { diskPath: folder.diskPath, diskBytes: record.diskBytes }, stage.signal)),
+        stage.note(
+          await runner.cloneDisk(plan.image, { diskPath: folder.diskPath, diskBytes: record.diskBytes }, stage.signal),
+        ),
       );
       await context.stage('personalise', async (stage) => {
         await runner.personalise(record, plan.hostPrivateKey, folder.diskPath, stage.signal);
@@ -202,10 +204,14 @@ export class VmService {
     // Asked again: nothing may come between the answer and the taking.
     const record = this.#record(name);
     const needed = allowVerb('start', this.#view(record));
-    return this.#work(record, { kind: 'vm.start', state: 'starting', stages: START_STAGES, needed }, async (context) => {
-      if (needed) await this.#boot(record, engine, context);
-      return this.#view(record, 'settled');
-    });
+    return this.#work(
+      record,
+      { kind: 'vm.start', state: 'starting', stages: START_STAGES, needed },
+      async (context) => {
+        if (needed) await this.#boot(record, engine, context);
+        return this.#view(record, 'settled');
+      },
+    );
   }
 
   stop(name: string): Operation {
@@ -282,14 +288,17 @@ export class VmService {
     work: (context: OperationContext) => Promise<Vm | undefined>,
   ): Operation {
     if (plan.needed) this.#busy.set(record.id, plan.state);
-    return this.#deps.operations.start({ kind: plan.kind, target: record.name, stages: plan.stages }, async (context) => {
-      if (!plan.needed) for (const stage of plan.stages) context.skip(stage, 'nothing to do');
-      try {
-        return await work(context);
-      } finally {
-        if (plan.needed) this.#release(record);
-      }
-    });
+    return this.#deps.operations.start(
+      { kind: plan.kind, target: record.name, stages: plan.stages },
+      async (context) => {
+        if (!plan.needed) for (const stage of plan.stages) context.skip(stage, 'nothing to do');
+        try {
+          return await work(context);
+        } finally {
+          if (plan.needed) this.#release(record);
+        }
+      },
+    );
   }
 
   /** A VM that is gone has been taken out already, and is not told of again. */

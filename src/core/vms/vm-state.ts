@@ -61,7 +61,10 @@ export function allowVerb(verb: VmVerb, vm: { readonly name: string; readonly st
       throw new AppError('VM_BUSY', `VM "${vm.name}" is ${vm.state}; it cannot be asked to ${verb} now.`);
     case 'refused':
       throw new AppError('VM_STATE_INVALID', `VM "${vm.name}" is ${vm.state}, not running.`, {
-        hint: vm.state === 'stopped' || vm.state === 'failed' ? `Start it: banger vm start ${vm.name}` : 'Wait until it runs.',
+        hint:
+          vm.state === 'stopped' || vm.state === 'failed'
+            ? `Start it: banger vm start ${vm.name}`
+            : 'Wait until it runs.',
       });
   }
 }

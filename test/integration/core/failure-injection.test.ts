@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buildRequestSchema } from '../../../src/contracts/build.ts';
 import type { Operation } from '../../../src/contracts/operation.ts';
 import { createVmRequestSchema } from '../../../src/contracts/vm.ts';
-import { AppError, toAppError } from '../../../src/core/app-error.ts';
+import { type AppError, toAppError } from '../../../src/core/app-error.ts';
 import { FaultPoints, InjectedFault } from '../../fakes/world/fault-points.ts';
 import { makeWorld, sourceImage, type World } from '../../fakes/world/world.ts';
 
@@ -86,7 +86,7 @@ describe.each(JOBS)('$name', (job) => {
       }
       // A call that only reads on the side (a name for the record) may be made again; one that was reached must show.
       expect(failure, `call ${index + 1}, ${call}, failed unseen`).toBeDefined();
-      if (failure instanceof InjectedFault === false) expect(toAppError(failure).message, call).not.toBe('');
+      if (!(failure instanceof InjectedFault)) expect(toAppError(failure).message, call).not.toBe('');
       expect(world.snapshot(), `after call ${index + 1}, ${call}`).toEqual(before);
       world.close();
       freshDir();
