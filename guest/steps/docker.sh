@@ -28,11 +28,13 @@ compose_package() {
 
 install_engine() {
   local packages=() compose name
+  # Only recommended, but no container starts without it on a kernel that has AppArmor.
+  packages=(apparmor)
   if [[ -n $(apt_candidate docker-ce) ]]; then
-    packages=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
+    packages+=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
   else
+    packages+=(docker.io ca-certificates)
     # Newer releases have the client in a package of its own.
-    packages=(docker.io ca-certificates)
     for name in docker-cli docker-buildx; do
       [[ -z $(apt_candidate "$name") ]] || packages+=("$name")
     done

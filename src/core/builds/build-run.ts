@@ -1,4 +1,4 @@
-import type { BuildRequest } from '../../contracts/build.ts';
+import type { BuildRequest, StepName } from '../../contracts/build.ts';
 import type { BootSet, Image, StepRecord } from '../../contracts/image.ts';
 import { AppError, toAppError } from '../app-error.ts';
 import { listDigest } from '../digest.ts';
@@ -12,6 +12,7 @@ import type { Disks, Engine, MachineFolders, RunningMachine, SshKeys } from '../
 import type { VmRecord, VmRepository } from '../vms/repository.ts';
 import type { BuildPlan } from './build-plan.ts';
 import type { FetchedTree, FetchSpec, Sources } from './ports.ts';
+import { sourceErrorOfStep } from './source-error.ts';
 import { fetchKey } from './step-plan.ts';
 import type { StepRunner } from './step-runner.ts';
 
@@ -94,7 +95,9 @@ export class BuildRun {
       await this.#prepareDisk(job, staged, context);
       const fetched = await this.#fetch(job, context);
       const steps = await this.#provision(job, { staged, fetched }, context, onFailure);
-      const image = await context.stage('seal', (stage) => this.#seal(job, { staged, steps }, context.id, stage.signal, onFailure));
+      const image = await context.stage('seal', (stage) =>
+        this.#seal(job, { staged, steps }, context.id, stage.signal, onFailure),
+      );
       await context.stage('clean up', async () => throwAll(await always.run()));
       return image;
     } catch (error) {
@@ -119,13 +122,17 @@ export class BuildRun {
   /** Everything from outside comes to the host's cache before the VM is started: a source that fails fails early. */
   async #fetch(job: BuildJob, context: OperationContext): Promise<ReadonlyMap<string, FetchedTree>> {
     const fetched = new Map<string, FetchedTree>();
-    const specs = fetchesOf(job);
-    if (specs.length === 0) return fetched;
+    const fetches = fetchesOf(job);
+    if (fetches.length === 0) return fetched;
     await context.stage('fetch', async (stage) => {
-      for (const spec of specs) {
-        fetched.set(fetchKey(spec), await this.#deps.sources.fetch(spec, (line) => stage.log(line), stage.signal));
+      for (const { spec, step } of fetches) {
+        const fetching = this.#deps.sources.fetch(spec, (line) => stage.log(line), stage.signal);
+        const tree = await fetching.catch((error: unknown) => {
+          throw sourceErrorOfStep(error, step);
+        });
+        fetched.set(fetchKey(spec), tree);
       }
-      stage.note(`${specs.length} sources`);
+      stage.note(`${fetches.length} sources`);
     });
     return fetched;
   }
@@ -217,17 +224,19 @@ export class BuildRun {
   }
 }
 
-/** Each source once, however many steps need it. */
-function fetchesOf(job: BuildJob): readonly FetchSpec[] {
-  const specs = job.plan.steps.flatMap((step) => step.fetches.map(({ spec }) => spec));
-  return [...new Map(specs.map((spec) => [fetchKey(spec), spec])).values()];
+/** Each source once, however many steps need it, with a step that does. */
+function fetchesOf(job: BuildJob): readonly { readonly spec: FetchSpec; readonly step: StepName }[] {
+  const fetches = job.plan.steps.flatMap(({ name, fetches }) => fetches.map(({ spec }) => ({ spec, step: name })));
+  return [...new Map(fetches.map((fetch) => [fetchKey(fetch.spec), fetch])).values()];
 }
 
 /** Aborts when the work is cancelled, and when the VMM ends under it: a dead guest closes no connection. */
 function endsWith(machine: RunningMachine, signal: AbortSignal): AbortSignal {
   const gone = new AbortController();
   void machine.exited.then((exit) =>
-    gone.abort(new AppError('GUEST_UNREACHABLE', `The build VM ended (${exit.reason}: ${exit.detail}) while it was in use.`)),
+    gone.abort(
+      new AppError('GUEST_UNREACHABLE', `The build VM ended (${exit.reason}: ${exit.detail}) while it was in use.`),
+    ),
   );
   return AbortSignal.any([signal, gone.signal]);
 }

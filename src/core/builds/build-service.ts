@@ -79,9 +79,8 @@ export class BuildService {
         record,
         hostPrivateKey: hostKey.privateKey,
       };
-      return operations.start(
-        { kind: 'image.build', target: name, stages: this.#deps.run.stages(job) },
-        (context) => this.#deps.run.execute(job, context).finally(giveBack),
+      return operations.start({ kind: 'image.build', target: name, stages: this.#deps.run.stages(job) }, (context) =>
+        this.#deps.run.execute(job, context).finally(giveBack),
       );
     } catch (error) {
       if (record) vms.delete(record.id);
@@ -108,7 +107,10 @@ export class BuildService {
     const id = newId('vm');
     machineFolders.locate(id);
     // A build reaches the outside always: it installs packages.
-    const spec = resolveSpec({ nat: true, start: true, ephemeral: true }, source, { ...defaults, diskBytes: undefined });
+    const spec = resolveSpec({ nat: true, start: true, ephemeral: true }, source, {
+      ...defaults,
+      diskBytes: undefined,
+    });
     const name = id.replace(/^vm-/, 'build-');
     const createdAt = now().toISOString();
     return vms.reserve((taken) =>

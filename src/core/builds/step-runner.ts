@@ -126,12 +126,8 @@ function fetchedTree(fetch: StepFetch, fetched: ReadonlyMap<string, FetchedTree>
 
 function stepFailed(run: StepRun, exitStatus: number, tail: readonly string[]): AppError {
   const lastWords = tail.findLast((line) => line.trim() !== '') ?? 'it said nothing';
-  return new AppError(
-    'BUILD_STEP_FAILED',
-    `Step "${run.step.name}" failed with status ${exitStatus}: ${lastWords}`,
-    {
-      hint: `Its whole output: banger op logs ${run.operationId}`,
-      details: { step: run.step.name, exitStatus, tail },
-    },
-  );
+  return new AppError('BUILD_STEP_FAILED', `Step "${run.step.name}" failed with status ${exitStatus}: ${lastWords}`, {
+    hint: `Its whole output: banger op logs ${run.operationId}`,
+    details: { step: run.step.name, exitStatus, tail },
+  });
 }

@@ -1,4 +1,11 @@
 /** What makes a clone of an image a guest of its own: written into its disk before the first boot. Pure. */
+import {
+  NETWORK_SCRIPT,
+  NETWORK_UNIT,
+  NETWORKD_EXCEPTION,
+  type RootfsFile,
+  SSHD_SETTINGS,
+} from '../builds/rootfs-files.ts';
 import type { DiskFile, DiskSymlink } from './ports.ts';
 
 export interface GuestIdentity {
@@ -12,11 +19,12 @@ export interface GuestIdentity {
 }
 
 /** Files of the project's `guest/rootfs` folder that every guest needs to be reached, by their path in the guest. */
-export const REACHABILITY_FILES = [
-  { path: '/usr/local/libexec/banger-network-bootstrap', mode: 0o755 },
-  { path: '/etc/systemd/system/banger-network.service', mode: 0o644 },
-  { path: '/etc/ssh/sshd_config.d/50-banger.conf', mode: 0o644 },
-] as const;
+export const REACHABILITY_FILES: readonly RootfsFile[] = [
+  NETWORK_SCRIPT,
+  NETWORK_UNIT,
+  NETWORKD_EXCEPTION,
+  SSHD_SETTINGS,
+];
 
 /** Enables the network unit, as `systemctl enable` would. */
 export const REACHABILITY_SYMLINKS: readonly DiskSymlink[] = [

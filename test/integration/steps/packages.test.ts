@@ -142,17 +142,17 @@ describe('docker', () => {
     {
       name: 'Docker’s own packages where there are any',
       apt: knows('docker-ce=5:24', 'docker.io=20'),
-      installs: 'docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin',
+      installs: 'apparmor docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin',
     },
     {
       name: 'the distribution’s, compose 1 left out',
       apt: knows('docker.io=20', 'docker-compose=1.29.2-3'),
-      installs: 'docker.io ca-certificates',
+      installs: 'apparmor docker.io ca-certificates',
     },
     {
       name: 'the distribution’s, with client, buildx and compose 2',
       apt: knows('docker.io=26', 'docker-cli=26', 'docker-buildx=0.13', 'docker-compose=2.26.1-4'),
-      installs: 'docker.io ca-certificates docker-cli docker-buildx docker-compose',
+      installs: 'apparmor docker.io ca-certificates docker-cli docker-buildx docker-compose',
     },
   ])('$name', async ({ apt, installs }) => {
     const result = await runSandbox(`${STUBS}

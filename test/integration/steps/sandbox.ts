@@ -32,7 +32,7 @@ export function planEverything(
 }
 
 /** What keeps the sandbox from working here; undefined where it works. */
-export async function sandboxObstacle(): Promise<string | undefined> {
+async function sandboxObstacle(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'needs root for overlay mounts';
   try {
     await run(['unshare', '--mount', '--pid', '--fork', '--net', '--uts', 'true']);
