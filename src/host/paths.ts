@@ -4,9 +4,6 @@ import { join, resolve } from 'node:path';
 /** sockaddr_un.sun_path is 108 bytes with its closing NUL (unix(7)). */
 export const SOCKET_PATH_MAX_BYTES = 107;
 
-/** IFNAMSIZ is 16 with the closing NUL (netdevice(7)). */
-export const INTERFACE_NAME_MAX_BYTES = 15;
-
 export interface Paths {
   /** `BANGER_HOME`, or the state root where the XDG folders are used: what an instance is named after. */
   readonly homePath: string;

@@ -225,7 +225,7 @@ export interface ShutDownContext {
   log(line: string): void;
 }
 
-export function targetOf(record: Pick<VmRecord, 'address' | 'hostPublicKey'>): GuestTarget {
+function targetOf(record: Pick<VmRecord, 'address' | 'hostPublicKey'>): GuestTarget {
   return { address: record.address, port: SSH_PORT, user: 'root', hostPublicKey: record.hostPublicKey };
 }
 

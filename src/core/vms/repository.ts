@@ -1,4 +1,4 @@
-import type { CreateVmRequest, EngineName } from '../../contracts/vm.ts';
+import type { EngineName } from '../../contracts/vm.ts';
 
 /** What the user asked for and what tear-down needs: durable. What is true now lives in the runtime file. */
 export interface VmRecord {
@@ -25,8 +25,6 @@ export interface VmRecord {
   readonly phase: 'creating' | 'ready' | 'deleting';
   readonly engine: EngineName;
 }
-
-export type VmSpecRequest = CreateVmRequest;
 
 export interface VmRepository {
   list(): readonly VmRecord[];

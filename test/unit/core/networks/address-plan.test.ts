@@ -9,7 +9,9 @@ import {
   tapNameOf,
 } from '../../../../src/core/networks/address-plan.ts';
 import { formatIpv4, maskOf, parseIpv4 } from '../../../../src/core/networks/ipv4.ts';
-import { INTERFACE_NAME_MAX_BYTES } from '../../../../src/host/paths.ts';
+
+/** An interface's name with its closing NUL (netdevice(7)). */
+const IFNAMSIZ = 16;
 
 /** Networks of private use with room for a few hundred guests at most, so that they can be filled. */
 const smallCidr = fc
@@ -157,7 +159,7 @@ describe('macAddressOf', () => {
 describe('tapNameOf', () => {
   it('is the longest an interface can have', () => {
     expect(tapNameOf('vm-1a2b3c4d5e')).toBe('bngr-1a2b3c4d5e');
-    expect(Buffer.byteLength(tapNameOf('vm-1a2b3c4d5e'))).toBe(INTERFACE_NAME_MAX_BYTES);
+    expect(Buffer.byteLength(tapNameOf('vm-1a2b3c4d5e'))).toBe(IFNAMSIZ - 1);
   });
 
   it.each(['vm-', 'vm-1A2B3C4D5E', 'img-1a2b3c4d5e', 'vm-1a2b3c4d5e6', 'vm-1a2b3c4d5e\n'])('refuses %j', (id) => {
