@@ -24,7 +24,7 @@ export const MISE: NpmPin = {
   file: 'bin/mise',
 };
 
-/** Its program needs a CPU with AVX2, which `-cpu host` and `-cpu max` have. */
+/** Seen to run under software emulation too (`-cpu max`); its server listens there after about 40 s. */
 export const OPENCODE: NpmPin = {
   packageName: 'opencode-linux-x64',
   version: '1.18.34',
