@@ -8,7 +8,7 @@ export interface SourceName {
 }
 
 /**
- * What a fetch that failed means: cancelled, a tool that is missing, or a source that cannot be had.
+ * What a fetch that failed means: cancelled, a tool that is missing, a full disk, or a source that cannot be had.
  *
  * @param wordsOf the tool's own words, where the end of its output does not say why.
  */
@@ -30,8 +30,21 @@ export function sourceFailure(
       },
     );
   }
+  if (isDiskFull(error)) {
+    return new AppError('DISK_FULL', `There is no room to fetch ${source.what}.`, {
+      details: { source: source.what },
+      cause: error,
+    });
+  }
   const words = (error instanceof ProcessError ? wordsOf(error) : undefined) ?? describe(error);
   return unreachable(source, `could not be fetched from ${source.address}: ${words}`, error);
+}
+
+/** Ours, or in the words of npm (`ENOSPC`) and git. */
+function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof ProcessError) return /ENOSPC|No space left on device/.test(error.stdout + error.stderr);
+  return 'code' in error && error.code === 'ENOSPC';
 }
 
 /** @param why goes on from the source's name: "could not be fetched from ...". */
