@@ -60,9 +60,8 @@ function fit(
       .filter((index) => (widths[index] ?? 0) > (columns[index]?.least ?? Infinity))
       .toSorted((a, b) => (widths[b] ?? 0) - (widths[a] ?? 0))[0];
     if (widest === undefined) return undefined;
-    const next = Math.max(columns[widest]?.least ?? 0, (widths[widest] ?? 0) - over);
-    // Cut to the second widest first, so that two long columns share the loss.
-    widths[widest] = Math.max(next, (widths[widest] ?? 0) - Math.ceil(over / 2));
+    // One character at a time: two long columns share the loss.
+    widths[widest] = (widths[widest] ?? 0) - 1;
   }
   return widths;
 }

@@ -1,42 +1,51 @@
 /** The daemon's log file: its last lines, and what is added. */
-import { type FileHandle, open } from 'node:fs/promises';
-import { watch } from 'node:fs';
 import { once } from 'node:events';
+import { watch } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { isSystemError } from './client-error.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** The last lines of a file; none where it does not exist. It reads from the end, however long the file is. */
-export async function lastLines(path: string, count: number): Promise<readonly string[]> {
+interface Tail {
+  /** Whole lines, oldest first. */
+  readonly lines: readonly string[];
+  /** Where the file is to be read on, `bytes` from its beginning. */
+  readonly endBytes: number;
+}
+
+/** The last whole lines of a file; none where it does not exist. It reads from the end, however long the file is. */
+export async function readTail(path: string, count: number): Promise<Tail> {
   const file = await openIfThere(path);
-  if (!file) return [];
+  if (!file) return { lines: [], endBytes: 0 };
   try {
-    if (count <= 0) return [];
     let start = (await file.stat()).size;
-    let text = Buffer.alloc(0);
-    for (let lines = 0; start > 0 && lines <= count; lines = countNewlines(text)) {
+    let bytes = Buffer.alloc(0);
+    const fileEnd = start;
+    for (let newlines = 0; start > 0 && newlines <= count; newlines = countNewlines(bytes)) {
       const length = Math.min(CHUNK_BYTES, start);
       start -= length;
       const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start);
-      text = Buffer.concat([buffer.subarray(0, bytesRead), text]);
+      bytes = Buffer.concat([buffer.subarray(0, bytesRead), bytes]);
     }
-    return splitLines(text.toString('utf8')).slice(-count);
+    const whole = bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1);
+    const lines = whole.toString('utf8').split('\n').slice(0, -1);
+    return { lines: count > 0 ? lines.slice(-count) : [], endBytes: fileEnd - (bytes.length - whole.length) };
   } finally {
     await file.close();
   }
 }
 
-/** Lines as they are added to the file, from its present end on, until the signal is aborted. */
-export async function* followLines(path: string, signal: AbortSignal): AsyncGenerator<string, void> {
+/** Whole lines that are added to a file after a place in it, until the signal is aborted. */
+export async function* followLines(path: string, fromBytes: number, signal: AbortSignal): AsyncGenerator<string, void> {
   const file = await open(path, 'r');
-  const watcher = watch(path, { persistent: true, signal });
-  watcher.on('error', () => undefined);
+  const watcher = watch(path);
   try {
-    let position = (await file.stat()).size;
+    let position = fromBytes;
     let rest = '';
     const buffer = Buffer.alloc(CHUNK_BYTES);
     const decoder = new TextDecoder();
-    while (!signal.aborted) {
+    for (;;) {
+      // Listened for before the file is read: what is added meanwhile is read in the next round.
       const changed = once(watcher, 'change', { signal });
       changed.catch(() => undefined);
       for (;;) {
@@ -66,14 +75,8 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-function countNewlines(text: Buffer): number {
+function countNewlines(bytes: Buffer): number {
   let count = 0;
-  for (const byte of text) if (byte === 0x0a) count += 1;
+  for (const byte of bytes) if (byte === 0x0a) count += 1;
   return count;
-}
-
-function splitLines(text: string): string[] {
-  const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  return lines;
 }

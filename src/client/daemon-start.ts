@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { superviseAnnounced } from '../host/process.ts';
 import { ClientError, readErrorBody } from './client-error.ts';
 import type { LauncherOptions } from './daemon-launcher.ts';
-import { lastLines } from './daemon-log.ts';
+import { readTail } from './daemon-log.ts';
 
 /** The daemon's exit status where another one holds the lock (EX_TEMPFAIL, sysexits.h). */
 const LOCKED_STATUS = 75;
@@ -63,7 +63,7 @@ export async function startFailure(
   what: string,
   options: { readonly hint?: string } = {},
 ): Promise<ClientError> {
-  const logTail = await lastLines(logPath, LOG_TAIL_LINES);
+  const { lines: logTail } = await readTail(logPath, LOG_TAIL_LINES);
   return new ClientError('DAEMON_UNREACHABLE', `The daemon ${what}`, {
     ...options,
     details: { logPath, ...(logTail.length > 0 ? { logTail } : {}) },

@@ -1,7 +1,7 @@
 /** The system's ssh for people: its arguments, planned purely, and its run on our terminal. */
 import type { SshAccess } from '../contracts/vm.ts';
 import { attach } from '../host/process.ts';
-import { remoteCommand, shellQuote } from './shell-quote.ts';
+import { remoteCommand } from './shell-quote.ts';
 
 interface SshPlan {
   /** `bin/banger`: ssh runs it as its proxy command. */
@@ -20,7 +20,7 @@ const CONNECT_TIMEOUT_S = 60;
  * host key must be the one banger gave to the VM.
  */
 export function sshArgv(access: SshAccess, plan: SshPlan): readonly [string, ...string[]] {
-  const proxy = [plan.launcher, '__proxy', access.vmName, '22'].map(shellQuote).join(' ');
+  const proxy = [plan.launcher, '__proxy', access.vmName, '22'].map(proxyWord).join(' ');
   const command = remoteCommand(plan.command);
   const options: Readonly<Record<string, string | number>> = {
     // ssh hands this to a shell, after replacing its %-tokens.
@@ -48,6 +48,16 @@ export function sshArgv(access: SshAccess, plan: SshPlan): readonly [string, ...
     // ssh goes on reading options after the host's name.
     ...(command === undefined ? [] : ['--', command]),
   ];
+}
+
+/**
+ * One word of a proxy command. It is read twice: by ssh, which refuses quotes that do not match by its own rules (a
+ * backslash counts within single quotes), and by the shell. A backslash before each character means the same to both.
+ */
+function proxyWord(text: string): string {
+  return text.replaceAll(/[^A-Za-z0-9_@%+:,./\u0080-\u{10ffff}-]/gu, (character) =>
+    character === '\n' ? "'\n'" : `\\${character}`,
+  );
 }
 
 /** A path as one word of ssh_config(5): quoted, and with no %-token. */

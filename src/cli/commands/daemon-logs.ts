@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { followLines, lastLines } from '../../client/daemon-log.ts';
+import { followLines, readTail } from '../../client/daemon-log.ts';
 import type { Cli } from '../cli.ts';
 import { watchInterrupts } from '../interrupt.ts';
 import { logLine } from '../log-line.ts';
@@ -12,9 +12,10 @@ export function daemonLogs(command: Command, cli: Cli): void {
     .action(async (flags: { readonly lines: string; readonly follow?: boolean }) => {
       const path = cli.session.paths.daemonLog;
       const show = (line: string): void => cli.output.print(cli.output.json ? line : logLine(line));
-      for (const line of await lastLines(path, integerFlag('--lines', flags.lines) ?? 0)) show(line);
+      const tail = await readTail(path, integerFlag('--lines', flags.lines) ?? 0);
+      tail.lines.forEach(show);
       if (!flags.follow) return;
       using interrupts = watchInterrupts();
-      for await (const line of followLines(path, interrupts.signal)) show(line);
+      for await (const line of followLines(path, tail.endBytes, interrupts.signal)) show(line);
     });
 }

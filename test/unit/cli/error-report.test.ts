@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { ClientError } from '../../../src/client/client-error.ts';
+import { reportError } from '../../../src/cli/error-report.ts';
+import { Output } from '../../../src/cli/output.ts';
+
+function capture(json: boolean): { readonly output: Output; readonly said: () => string } {
+  let said = '';
+  const stderr = { write: (text: string) => (said += text) };
+  const stdout = { write: () => expect.unreachable('an error is not a result') };
+  return { output: new Output({ stdout, stderr, env: {}, json }), said: () => said };
+}
+
+test('an error says what happened, the facts, what to do, its code and its operation', async () => {
+  const { output, said } = capture(false);
+  const error = new ClientError('BUILD_STEP_FAILED', 'Step packages failed', {
+    details: { exitStatus: 100, logTail: ['E: Unable to locate \u001b[1mnosuch'], issues: ['not shown'] },
+    operationId: 'op-0000000001',
+  });
+  await reportError(output, error);
+  expect(said()).toBe(
+    [
+      'error: Step packages failed',
+      '  exitStatus: 100',
+      '  logTail:',
+      '    E: Unable to locate ^[[1mnosuch',
+      'hint: The operation’s log has its output; --keep-failed keeps the disk.',
+      '(BUILD_STEP_FAILED, operation op-0000000001)',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('with --json it is one JSON object', async () => {
+  const { output, said } = capture(true);
+  await reportError(output, new ClientError('VM_NOT_FOUND', 'There is no VM x', { hint: 'Look.' }));
+  expect(JSON.parse(said())).toEqual({
+    error: { code: 'VM_NOT_FOUND', message: 'There is no VM x', hint: 'Look.', details: {} },
+  });
+});
+
+test('a code of a newer daemon is shown as it is', async () => {
+  const { output, said } = capture(false);
+  await reportError(
+    output,
+    ClientError.fromBody({ code: 'TIME_TRAVEL' as never, message: 'm', hint: '', details: {} }),
+  );
+  expect(said()).toBe('error: m\n(TIME_TRAVEL)\n');
+});
+
+test('a program that is missing is told as such; anything else is a fault of ours', async () => {
+  const missing = capture(false);
+  const { run } = await import('../../../src/host/process.ts');
+  await run(['/nonexistent/program']).catch((error: unknown) => reportError(missing.output, error));
+  expect(missing.said()).toContain('(HOST_TOOL_MISSING)');
+  const fault = capture(false);
+  await reportError(fault.output, new TypeError('x is not a function'));
+  expect(fault.said()).toContain('error: Unexpected fault: x is not a function');
+  expect(fault.said()).toContain('(INTERNAL)');
+});

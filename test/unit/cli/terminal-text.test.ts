@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { cut, formatAge, formatDuration, outputLine, safeJson, visible } from '../../../src/cli/terminal-text.ts';
+
+test.each([
+  ['plain é ✔', 'plain é ✔'],
+  ['\u001b[2J', '^[[2J'],
+  ['a\tb', 'a b'],
+  ['a\nb\rc', 'a^Jb^Mc'],
+  ['\u007f', '^?'],
+  ['\u009b31m', '<U+009B>31m'],
+  ['abc\u202edcb', 'abc<U+202E>dcb'],
+])('%j is shown as %j', (text, shown) => {
+  expect(visible(text)).toBe(shown);
+});
+
+test('nothing that a terminal obeys is left', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      for (const character of visible(text)) {
+        const code = character.codePointAt(0) ?? 0;
+        expect(code < 0x20 || (code >= 0x7f && code <= 0x9f)).toBe(false);
+      }
+    }),
+  );
+});
+
+test('a line that ends in a carriage return is shown without it', () => {
+  expect(outputLine('done\r')).toBe('done');
+});
+
+test('JSON stays the same value, and cannot act on a terminal', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, text) => {
+      const json = safeJson({ value, text });
+      expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify({ value, text })));
+      expect(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/.test(json)).toBe(false);
+    }),
+  );
+});
+
+test('cut leaves what fits and marks what does not', () => {
+  expect(cut('abcdef', 6)).toBe('abcdef');
+  expect(cut('abcdef', 4)).toBe('abc…');
+  expect(cut('abcdef', 0)).toBe('…');
+});
+
+test.each([
+  [0, '0.0 s'],
+  [12_345, '12.3 s'],
+  [59_900, '59.9 s'],
+  [60_000, '1 min 00 s'],
+  [245_000, '4 min 05 s'],
+])('%d ms is %s', (milliseconds, text) => {
+  expect(formatDuration(milliseconds)).toBe(text);
+});
+
+test.each([
+  [5, '5 s ago'],
+  [-5, '0 s ago'],
+  [179, '2 min ago'],
+  [7300, '2 h ago'],
+  [86_400 * 6, '6 days ago'],
+])('%d seconds are %s', (seconds, text) => {
+  const now = Date.parse('2026-05-01T12:00:00Z');
+  expect(formatAge(new Date(now - seconds * 1000).toISOString(), now)).toBe(text);
+});
