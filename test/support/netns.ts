@@ -4,13 +4,23 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { describe, it } from 'vitest';
 import { type RunOptions, type RunResult, run } from '../../src/host/process.ts';
 
 const SOCKET_PEER = fileURLToPath(new URL('./socket-peer.ts', import.meta.url));
 
-/** What stopped a test from having a namespace; undefined where it can. */
-export function namespaceSkipReason(): string | undefined {
-  return process.getuid?.() === 0 ? undefined : 'network namespaces are made by root only here';
+/** A suite whose tests make namespaces, which only root can here; skipped with that reason by anybody else. */
+export function describeInNamespaces(title: string, suite: () => void): void {
+  // oxlint-disable-next-line vitest/no-conditional-tests -- the condition is the machine's, and the other branch says so
+  if (process.getuid?.() === 0) {
+    describe(title, () => {
+      suite();
+    });
+    return;
+  }
+  describe(title, () => {
+    it('makes network namespaces', (context) => context.skip('only root can make network namespaces here'));
+  });
 }
 
 /** Makes a namespace with its loopback up. @returns its name under /run/netns. */

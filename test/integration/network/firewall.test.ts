@@ -7,14 +7,14 @@ import { driveNetwork } from '../../support/drive-network.ts';
 import {
   askInside,
   connectInside,
+  describeInNamespaces,
   ipBatch,
   joinByVeth,
   listenInside,
   makeNamespace,
   receiveInside,
-  sendInside,
   runInside,
-  namespaceSkipReason,
+  sendInside,
   serveNamesInside,
 } from '../../support/netns.ts';
 
@@ -36,7 +36,7 @@ function portOf(tapName: string, address: string, nat: boolean): NetworkPort {
 const openPort = portOf('tap-open', '10.77.0.2', true);
 const shutPort = portOf('tap-shut', '10.77.0.3', false);
 
-describe.skipIf(namespaceSkipReason())('the firewall, with real sockets', () => {
+describeInNamespaces('the firewall, with real sockets', () => {
   const stack = new AsyncDisposableStack();
   let router = '';
   let outside = '';

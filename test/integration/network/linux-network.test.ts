@@ -4,10 +4,10 @@ import { planRuleset } from '../../../src/core/networks/firewall-plan.ts';
 import type { NetworkPort } from '../../../src/core/networks/ports.ts';
 import { type DriverCall, type DriverResult, driveNetwork } from '../../support/drive-network.ts';
 import {
+  describeInNamespaces,
   ipBatch,
   joinByVeth,
   makeNamespace,
-  namespaceSkipReason,
   runInside,
   startInside,
 } from '../../support/netns.ts';
@@ -30,7 +30,7 @@ interface Link {
   readonly linkinfo?: { readonly info_data?: object; readonly info_slave_data?: object };
 }
 
-describe.skipIf(namespaceSkipReason())('LinuxNetwork', () => {
+describeInNamespaces('LinuxNetwork', () => {
   let stack = new AsyncDisposableStack();
   let name = '';
 

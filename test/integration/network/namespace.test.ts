@@ -1,6 +1,6 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { joinBridgeBatch, portAddressBatch } from '../../../src/adapters/host-network/commands.ts';
 import { namespaceExists } from '../../../src/adapters/host-network/namespace.ts';
 import { macAddressOf, planAddresses, planBridge } from '../../../src/core/networks/address-plan.ts';
@@ -12,11 +12,11 @@ import { type DriverCall, type DriverResult, driveNetwork } from '../../support/
 import {
   askInside,
   connectInside,
+  describeInNamespaces,
   ipBatch,
   joinByVeth,
   listenInside,
   makeNamespace,
-  namespaceSkipReason,
   serveNamesInside,
 } from '../../support/netns.ts';
 import { isRunning } from '../../support/process-evidence.ts';
@@ -32,7 +32,7 @@ const done = { ok: null };
 /** Mounts of our own, which do not spread; the namespace's name is still seen by everybody. */
 const OWN_MOUNTS = ['unshare', '--mount', '--propagation', 'unchanged'];
 
-describe.skipIf(namespaceSkipReason())('banger’s own namespace', () => {
+describeInNamespaces('banger’s own namespace', () => {
   let stack = new AsyncDisposableStack();
   let host = '';
   let internet = '';
