@@ -36,6 +36,13 @@ const CONVENTIONS: readonly Convention[] = [
     allowed: 'try { f(); } catch (error) { throw new AppError(code, { cause: error }); }',
   },
   {
+    what: 'a catch that does not look at the error throws another',
+    pattern: /\bcatch\s*\{(?![^}]*\bthrow\b)/g,
+    appliesTo: () => true,
+    violation: 'try { return f(); } catch { return undefined; }',
+    allowed: 'try { f(); } catch { throw first; }',
+  },
+  {
     what: 'no enums, namespaces or default exports',
     pattern: /^\s*(?:export\s+)?(?:const\s+)?enum\s+\w|^\s*(?:export\s+)?namespace\s+\w|\bexport\s+default\b/gm,
     appliesTo: () => true,
