@@ -98,8 +98,8 @@ async function runTier(tier: (typeof TIERS)[number]): Promise<StageOutcome> {
     failed += 1;
     notes.push('SKIPPED WHERE IT MUST RUN');
   }
-  // Whatever vitest found wrong and the counts do not show is still one failure.
-  if (exitStatus !== 0 && failed === 0) failed = 1;
+  // Whatever vitest found wrong and the counts do not show is still one failure; so is a tier that left no counts.
+  if ((exitStatus !== 0 || counts === undefined) && failed === 0) failed = 1;
   return { name: tier, passed, failed, durationMs, note: notes.join(', ') };
 }
 
