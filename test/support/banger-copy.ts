@@ -22,6 +22,8 @@ interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly input?: string;
+  /** Its stdin has no end. */
+  readonly keepsInputOpen?: boolean;
 }
 
 interface Running {
@@ -93,7 +95,7 @@ function launch(root: string, args: readonly string[], options: RunOptions & { r
   const stderr = listen(child.stderr);
   // A program that does not read its input is judged by what it says, not by EPIPE.
   child.stdin.on('error', () => undefined);
-  child.stdin.end(options.input ?? '');
+  if (!options.keepsInputOpen) child.stdin.end(options.input ?? '');
   const ended = once(child, 'close').then(([status]): Ended => {
     return { status: status as number | null, stdout: stdout.text(), stderr: stderr.text() };
   });

@@ -83,11 +83,11 @@ async function cancelAndWait(cli: Cli, id: string): Promise<void> {
 
 /** Enters the VM; one that is to be deleted afterwards is deleted whatever happens meanwhile. */
 async function use(cli: Cli, vm: Vm): Promise<void> {
-  // A signal is passed on to ssh, and its status tells; here it must only not end us before the VM is deleted.
-  using interrupts = watchInterrupts(2);
+  // No signal ends us before the VM is deleted.
+  const interrupts = watchInterrupts(2);
   try {
     const stdout = cli.output.json ? 'stderr' : 'stdout';
-    const exitStatus = await enterVm(cli, vm.name, { stdout, signal: interrupts.signal });
+    const exitStatus = await enterVm(cli, vm.name, { stdout });
     if (cli.output.json) cli.output.printJson({ vm, exitStatus });
     cli.exitWith(exitStatus);
   } finally {
@@ -95,6 +95,7 @@ async function use(cli: Cli, vm: Vm): Promise<void> {
     else {
       cli.output.note(`VM ${vm.name} goes on running: \`banger vm ssh ${vm.name}\`, \`banger vm delete ${vm.name}\`.`);
     }
+    interrupts[Symbol.dispose]();
   }
 }
 

@@ -75,7 +75,7 @@ test('the proxy command reaches a launcher wherever it lies', () => {
       // The launcher says nothing of SSH, so ssh gives up: only how it was called matters.
       expect(() =>
         execFileSync(program, args, { env: { PATH: process.env['PATH'], SHELL: '/bin/sh' }, stdio: 'pipe' }),
-      ).toThrow();
+      ).toThrow('Command failed');
       expect(readFileSync(told, 'utf8')).toBe(`${launcher}\n__proxy\ncalm-otter\n22\n`);
     }),
     { numRuns: 25 },
