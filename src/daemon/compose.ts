@@ -229,5 +229,6 @@ function composeNetwork({ paths, config, hostAddresses }: ComposeOptions): Netwo
     tableName: tableNameOf(paths.namespaceName),
     configuredDns: dns,
     refusedAddresses: isolated ? hostAddresses : [],
+    throughPasta: isolated,
   });
 }

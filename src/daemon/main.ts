@@ -14,11 +14,11 @@ import { BANGER_VERSION } from '../contracts/version.ts';
 import { AppError, toAppError } from '../core/app-error.ts';
 import { buildId, packageRoot } from '../host/build-id.ts';
 import { type Paths, resolvePaths } from '../host/paths.ts';
-import { ensurePrivateDir } from '../host/private-dir.ts';
 import { bindResolvConf, compose, type Composition, ensureNamespace } from './compose.ts';
 import { loadConfig } from './config.ts';
 import { type Log, openLog } from './log.ts';
 import { reconcile } from './reconcile.ts';
+import { ensureRuntimeDir } from './runtime-dir.ts';
 import { type RunningServer, startServer } from './server.ts';
 
 const LOCKED_STATUS = '75';
@@ -56,7 +56,7 @@ async function main(argv: readonly string[]): Promise<void> {
 /** Replaces this process by one that holds the lock and, in mode `isolated`, lives in banger's own namespace. */
 async function enter(paths: Paths): Promise<never> {
   const config = await loadConfig(paths.configFile);
-  await ensurePrivateDir(paths.runtimeDir, process.getuid?.() ?? 0);
+  await ensureRuntimeDir(paths.runtimeDir, process.getuid?.() ?? 0);
   const isolated = config.network.mode === 'isolated';
   const namespace = isolated
     ? await ensureNamespace({ paths, signal: AbortSignal.timeout(START_TIMEOUT_MS) })
@@ -93,8 +93,7 @@ async function serve(paths: Paths, hostAddresses: readonly string[]): Promise<vo
     guestDir: join(packageRoot(), 'guest'),
     facts: { ...daemonFacts(paths, config), stop },
   });
-  const report = await reconcile(composition.reconcile, AbortSignal.timeout(START_TIMEOUT_MS));
-  log.info(report, 'reconciled');
+  await reconcile(composition.reconcile, AbortSignal.timeout(START_TIMEOUT_MS));
   const server = await startServer({
     socketPath: paths.daemonSocket,
     handlers: composition.handlers,
@@ -131,8 +130,9 @@ async function shutDown(daemon: {
 }): Promise<void> {
   const { server, composition, log, reason } = daemon;
   log.info({ reason }, 'stopping');
-  await server.close();
+  // Before the server: whoever follows an operation sees how it ended.
   const unfinished = await composition.operations.shutdown(AbortSignal.timeout(SHUTDOWN_TIMEOUT_MS));
+  await server.close();
   if (unfinished.length > 0) log.warn({ operations: unfinished }, 'operations did not end in time');
   if (reason === 'user' && composition.network.isEmpty() && unfinished.length === 0) {
     await composition.network.removeAll().catch((error: unknown) => log.error({ err: error }, 'network not removed'));

@@ -12,6 +12,12 @@ export interface FirewallOptions {
    * connection into one of the host's, and the host would answer for itself.
    */
   readonly refusedAddresses: readonly string[];
+  /**
+   * True in banger's own namespace, where pasta is the way out. Debian 12's pasta answers a guest's first data with a
+   * segment that has no flag at all. Connection tracking calls it invalid and does not translate its address back, so
+   * it would reach the namespace itself, whose reset ends the guest's connection.
+   */
+  readonly throughPasta: boolean;
 }
 
 /** `banger_1a2b3c4d` for the namespace `banger-1a2b3c4d`: nftables knows no hyphens in names. */
@@ -39,7 +45,7 @@ export function planRuleset(bridge: BridgePlan, ports: readonly NetworkPort[], o
     addressSet('name_servers', options.nameServers),
     addressSet('refused_addresses', options.refusedAddresses),
     ...ports.map(ingressChain),
-    inputChain(bridgeName),
+    inputChain(bridgeName, options.throughPasta),
     ...forwardChains(bridgeName),
     chain('postrouting', [
       'type nat hook postrouting priority srcnat; policy accept;',
@@ -64,9 +70,10 @@ function ingressChain(port: NetworkPort): string {
 }
 
 /** Services of the machine (or the namespace) the bridge is on: closed, a ping and replies aside. */
-function inputChain(bridgeName: string): string {
+function inputChain(bridgeName: string, throughPasta: boolean): string {
   return chain('input', [
     'type filter hook input priority filter; policy accept;',
+    ...(throughPasta ? ['ct state invalid drop'] : []),
     `iifname != ${bridgeName} accept`,
     'ct state established,related accept',
     'icmp type echo-request accept',

@@ -10,6 +10,8 @@ export interface NetworkOptions {
   readonly configuredDns: string | undefined;
   /** See `FirewallOptions.refusedAddresses`. */
   readonly refusedAddresses: readonly string[];
+  /** See `FirewallOptions.throughPasta`. */
+  readonly throughPasta: boolean;
 }
 
 /** Deadline of what must be undone or removed: nobody can cancel that. */
@@ -152,9 +154,9 @@ export class NetworkService {
   }
 
   async #applyRulesFor(ports: readonly NetworkPort[], signal: AbortSignal): Promise<void> {
-    const { tableName, refusedAddresses } = this.#options;
+    const { tableName, refusedAddresses, throughPasta } = this.#options;
     const nameServers = await this.#nameServers();
-    const rules = planRuleset(this.bridge, ports, { tableName, nameServers, refusedAddresses });
+    const rules = planRuleset(this.bridge, ports, { tableName, nameServers, refusedAddresses, throughPasta });
     await this.#network.applyRuleset(rules, signal);
   }
 

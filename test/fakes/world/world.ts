@@ -91,6 +91,7 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
     tableName: 'banger_test',
     configuredDns: undefined,
     refusedAddresses: [],
+    throughPasta: false,
   });
   const disks = watch('disks', fakeDisks());
   const keys = watch('keys', fakeKeys(host));

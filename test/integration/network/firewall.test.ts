@@ -24,7 +24,12 @@ import {
  * guest "shut"       ──┘
  */
 const bridge = planBridge(planAddresses('10.77.0.0/20'), 'banger0');
-const options = { tableName: 'banger_0a1b2c3d', nameServers: ['169.254.1.1'], refusedAddresses: ['198.51.100.9'] };
+const options = {
+  tableName: 'banger_0a1b2c3d',
+  nameServers: ['169.254.1.1'],
+  refusedAddresses: ['198.51.100.9'],
+  throughPasta: false,
+};
 const OUTSIDE = '198.51.100.1';
 const UPLINK = '198.51.100.2';
 const REFUSED_AT_ONCE = 'EHOSTUNREACH';

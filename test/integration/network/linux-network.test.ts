@@ -220,7 +220,12 @@ describeInNamespaces('LinuxNetwork', () => {
   });
 
   it('removes in mode host all that is ours and nothing else, twice', async () => {
-    const rules = planRuleset(bridge, [port], { tableName: TABLE, nameServers: [], refusedAddresses: [] });
+    const rules = planRuleset(bridge, [port], {
+      tableName: TABLE,
+      nameServers: [],
+      refusedAddresses: [],
+      throughPasta: false,
+    });
     await runInside(name, ['nft', 'add', 'table', 'inet', 'other']);
     await ipBatch(name, 'link add other type bridge');
     expect(await drive(['ensureBridge', bridge], ['addTap', port, 'banger0'], ['applyRuleset', rules])).toEqual([

@@ -148,6 +148,7 @@ describeInNamespaces('banger’s own namespace', () => {
         tableName: tableNameOf(paths.namespaceName),
         nameServers: ['169.254.1.1'],
         refusedAddresses: ['198.51.100.2', '203.0.113.7'],
+        throughPasta: true,
       });
       expect(await fromInside(['applyRuleset', rules], ['listTaps', 'banger0'], ['guestNameServers'])).toEqual([
         done,

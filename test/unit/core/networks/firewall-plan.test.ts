@@ -15,7 +15,12 @@ const withoutNat: NetworkPort = {
   macAddress: '02:62:0a:4d:00:03',
   nat: false,
 };
-const options = { tableName: 'banger_0a1b2c3d', nameServers: ['169.254.1.1'], refusedAddresses: ['192.0.2.10'] };
+const options = {
+  tableName: 'banger_0a1b2c3d',
+  nameServers: ['169.254.1.1'],
+  refusedAddresses: ['192.0.2.10'],
+  throughPasta: false,
+};
 
 const CHAINS = `  chain input {
     type filter hook input priority filter; policy accept;
@@ -83,7 +88,7 @@ ${CHAINS}`);
   });
 
   it('keeps everything shut where nobody is attached', () => {
-    expect(planRuleset(bridge, [], { ...options, nameServers: [], refusedAddresses: [] }))
+    expect(planRuleset(bridge, [], { ...options, nameServers: [], refusedAddresses: [], throughPasta: false }))
       .toBe(`table inet banger_0a1b2c3d {}
 delete table inet banger_0a1b2c3d
 table inet banger_0a1b2c3d {
@@ -133,4 +138,14 @@ describe('planRemoval', () => {
 
 describe('tableNameOf', () => {
   it('has no hyphen', () => expect(tableNameOf('banger-0a1b2c3d')).toBe('banger_0a1b2c3d'));
+});
+
+it('behind pasta what connection tracking calls invalid never reaches the namespace itself, whose reset would end a guest’s connection', () => {
+  const text = planRuleset(bridge, [], { ...options, throughPasta: true });
+  const input = text.slice(text.indexOf('chain input'));
+  expect(input.indexOf('ct state invalid drop')).toBeGreaterThan(0);
+  expect(input.indexOf('ct state invalid drop')).toBeLessThan(
+    input.indexOf('accept', input.indexOf('policy accept') + 14),
+  );
+  expect(planRuleset(bridge, [], options).split('ct state invalid drop')).toHaveLength(2);
 });

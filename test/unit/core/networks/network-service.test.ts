@@ -72,7 +72,12 @@ class FakeNetwork implements HostNetwork {
 }
 
 function serviceOn(network: HostNetwork, configuredDns?: string): NetworkService {
-  return new NetworkService(network, bridge, { tableName: 'banger_0a1b2c3d', configuredDns, refusedAddresses: [] });
+  return new NetworkService(network, bridge, {
+    tableName: 'banger_0a1b2c3d',
+    configuredDns,
+    refusedAddresses: [],
+    throughPasta: false,
+  });
 }
 
 const unavailable = expect.objectContaining({ code: 'NETWORK_UNAVAILABLE' }) as unknown;

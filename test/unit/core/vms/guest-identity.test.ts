@@ -7,7 +7,11 @@ test.each([
   { name: 'an empty file', existing: '', expected: `${KEY}\n` },
   { name: 'the user’s own keys', existing: 'ssh-rsa AAAAB3 me@home\n', expected: `ssh-rsa AAAAB3 me@home\n${KEY}\n` },
   { name: 'no newline at the end', existing: 'ssh-rsa AAAAB3 me', expected: `ssh-rsa AAAAB3 me\n${KEY}\n` },
-  { name: 'our key under another comment', existing: 'ssh-ed25519 AAAAC3Nza old\n', expected: 'ssh-ed25519 AAAAC3Nza old\n' },
+  {
+    name: 'our key under another comment',
+    existing: 'ssh-ed25519 AAAAC3Nza old\n',
+    expected: 'ssh-ed25519 AAAAC3Nza old\n',
+  },
   {
     name: 'our key behind options',
     existing: 'restrict ssh-ed25519 AAAAC3Nza x\n',
