@@ -59,6 +59,18 @@ export async function refused(args: readonly string[]): Promise<ErrorOutput & { 
   return { ...printed.error, status: result.status };
 }
 
+/** Waits until the running operation on `target` is in a stage. Each look is a whole command, so nothing spins. */
+export async function stageBegun(target: string, stage: string): Promise<Operation> {
+  for (;;) {
+    const operation = (await operations()).find((candidate) => candidate.target === target);
+    const state = operation?.stages.find((candidate) => candidate.name === stage)?.state;
+    if (operation && state === 'running') return operation;
+    if (operation && operation.state !== 'running') {
+      throw new Error(`The operation ended before ${stage}: ${operation.error?.message}`);
+    }
+  }
+}
+
 /** Operations, newest first. */
 export function operations(): Promise<readonly Operation[]> {
   return json(['op', 'list']);
