@@ -1,5 +1,5 @@
 /**
- * Makes dist/: the CLI and the daemon, each one file with what both share beside it. `bin/banger` runs it while it is
+ * Makes dist/: the CLI and the daemon, each with the parts it loads when they are needed. `bin/banger` runs it while it is
  * fresh. Does nothing where the sources' content is that of the last bundle, `--force` apart.
  */
 import { createHash } from 'node:crypto';
@@ -22,7 +22,7 @@ writeFileSync(newStamp, '');
 try {
   const id = contentId();
   const previous = existsSync(join(DIST, 'build-id')) ? readFileSync(join(DIST, 'build-id'), 'utf8') : '';
-  if (previous === id && existsSync(join(DIST, 'cli.cjs')) && !process.argv.includes('--force')) {
+  if (previous === id && existsSync(join(DIST, 'daemon.mjs')) && !process.argv.includes('--force')) {
     process.stdout.write(`bundle: up to date (${id})\n`);
   } else {
     const startedAt = performance.now();
@@ -49,23 +49,32 @@ function contentId(): string {
 }
 
 async function bundle(id: string): Promise<void> {
-  await build({
+  const common = {
     cwd: ROOT,
-    input: { cli: 'src/cli/main.ts', daemon: 'src/daemon/main.ts' },
     platform: 'node',
-    // ssh2 looks for native parts beside its own files; the daemon's start does not hang on a few milliseconds.
-    external: ['ssh2', 'cpu-features'],
-    plugins: [withoutExecutables()],
     transform: { define: { BANGER_BUNDLE_ID: JSON.stringify(id) }, target: 'node24' },
+    logLevel: 'warn',
+  } as const;
+  const minify = { compress: true, mangle: false, codegen: { removeWhitespace: true } } as const;
+  await build({
+    ...common,
+    input: { cli: 'src/cli/main.ts' },
+    plugins: [withoutExecutables()],
+    // Measured: `vm list` starts a third faster than as ES modules, whose loader also loads more of Node itself.
+    output: { dir: work, format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'cli-[name]-[hash].cjs', minify },
+  });
+  await build({
+    ...common,
+    input: { daemon: 'src/daemon/main.ts' },
+    // ssh2 looks for native parts beside its own files.
+    external: ['ssh2', 'cpu-features'],
     output: {
       dir: work,
-      // Measured: `vm list` starts a third faster than as ES modules, whose loader also loads more of Node itself.
-      format: 'cjs',
-      entryFileNames: '[name].cjs',
-      chunkFileNames: '[name]-[hash].cjs',
-      minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+      format: 'esm',
+      entryFileNames: '[name].mjs',
+      chunkFileNames: 'daemon-[name]-[hash].mjs',
+      minify,
     },
-    logLevel: 'warn',
   });
 }
 
@@ -83,13 +92,13 @@ function withoutExecutables(): Plugin {
 /** Puts the parts in their place first and the two programs last, each by a rename. */
 function publish(id: string): void {
   const made = readdirSync(work);
-  const isProgram = (name: string): boolean => name === 'cli.cjs' || name === 'daemon.cjs';
+  const isProgram = (name: string): boolean => name === 'cli.cjs' || name === 'daemon.mjs';
   for (const name of made.toSorted((a, b) => Number(isProgram(a)) - Number(isProgram(b)))) {
     renameSync(join(work, name), join(DIST, name));
   }
   writeFileSync(join(DIST, 'build-id'), id);
   for (const name of readdirSync(DIST)) {
     const old = Date.now() - statSync(join(DIST, name)).mtimeMs > KEEP_OLD_PARTS_MS;
-    if (name.endsWith('.cjs') && !made.includes(name) && old) rmSync(join(DIST, name), { force: true });
+    if (/\.[cm]js$/.test(name) && !made.includes(name) && old) rmSync(join(DIST, name), { force: true });
   }
 }

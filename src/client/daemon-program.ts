@@ -4,7 +4,7 @@ import { buildId, isBundled, packageRoot } from '../host/build-id.ts';
 
 /** The daemon program of this very build. It runs in the foreground; who starts it decides where it lives. */
 export function daemonArgv(...args: readonly string[]): readonly [string, ...string[]] {
-  const program = isBundled() ? join('dist', 'daemon.cjs') : join('src', 'daemon', 'main.ts');
+  const program = isBundled() ? join('dist', 'daemon.mjs') : join('src', 'daemon', 'main.ts');
   return [process.execPath, join(packageRoot(), program), ...args];
 }
 

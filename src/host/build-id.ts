@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 /** Set by scripts/bundle.ts; not there where the sources run unbuilt. */
 declare const BANGER_BUNDLE_ID: string | undefined;
 
-/** The folder with package.json: the same for the bundle, `dist/*.cjs`, and for the sources. */
+/** The folder with package.json: the same for the bundle, `dist/`, and for the sources. */
 export function packageRoot(): string {
   let dir = import.meta.dirname;
   while (!existsSync(join(dir, 'package.json')) && dirname(dir) !== dir) dir = dirname(dir);
