@@ -1,130 +1,136 @@
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+/** First images of Debian: mmdebstrap to a tar, the tree to ext4, nothing mounted where it could stay. */
+import { chmod, copyFile, mkdir, mkdtemp, readFile, readdir, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { BootstrapRequest } from '../../contracts/build.ts';
 import { formatSize } from '../../contracts/size.ts';
-import { AppError, describe } from '../../core/app-error.ts';
-import { ROOTFS_FILES, rootfsAsset, type RootfsFile } from '../../core/builds/rootfs-files.ts';
+import { AppError } from '../../core/app-error.ts';
 import type { GuestAssets } from '../../core/builds/ports.ts';
 import { parseDpkgStatus } from '../../core/images/dpkg-status.ts';
 import type { Bootstrapper, StagedImage } from '../../core/images/ports.ts';
-import type { StageContext } from '../../core/operations/operation-context.ts';
-import { ProcessError, run } from '../../host/process.ts';
-import { FIRST_FILES, FIRST_LINKS, REMOVED_PATTERNS } from './first-files.ts';
+import type { StageContext, StageRunner } from '../../core/operations/operation-context.ts';
+import { run } from '../../host/process.ts';
+import { makeFilesystem } from './filesystem.ts';
+import { layFirstFiles } from './guest-files.ts';
 import { mmdebstrapArgv } from './package-set.ts';
+import { bootstrapFailure } from './tool-failure.ts';
 
 export interface DebianBootstrapperOptions {
+  /** The project's `guest/` folder: what a VM is reached by comes from there. */
   readonly assets: GuestAssets;
   readonly uid: number;
+  /** `[apt] mirror` and `proxy` of the config. */
   readonly mirror: string | undefined;
   readonly proxy: string | undefined;
-  /** Another program in mmdebstrap's place, for tests. */
+  /** Another program in mmdebstrap's place. */
   readonly mmdebstrapPath?: string;
 }
 
-const PACKAGES_TIMEOUT_MS = 30 * 60_000;
-const FILES_TIMEOUT_MS = 10 * 60_000;
-const LAST_WORDS = 12;
-/** Files of the guest folder that a VM is reached by; the rest comes with builds. */
-const REACHED_BY = ['/usr/local/libexec/banger-network-bootstrap', '/etc/systemd/system/banger-network.service'];
+/** Debian's packages come from far away; an archive that sends nothing is given up by apt itself much earlier. */
+const PACKAGES_TIMEOUT_MS = 60 * 60_000;
+const UNPACK_TIMEOUT_MS = 10 * 60_000;
+/** What the smallest image needs on its way: tree and tar, then tree and image. */
+const LEAST_FREE_BYTES = 1.5 * 2 ** 30;
 
-/** First images of Debian: mmdebstrap to a tar, the tree to ext4, nothing mounted. */
 export function createDebianBootstrapper(options: DebianBootstrapperOptions): Bootstrapper {
   return {
-    async bootstrap(request, staged, stage) {
+    async bootstrap(request, staged, run) {
+      const stage = inWords(run);
+      // Everything on its way lies there, the tool's own temporary files too, and goes with it.
       const workDir = await mkdtemp(join(staged.dir, 'bootstrap-'));
+      const tarPath = join(workDir, 'packages.tar');
+      const treeDir = join(workDir, 'tree');
       try {
-        const tarPath = join(workDir, 'packages.tar');
-        const treeDir = join(workDir, 'tree');
-        await stage('packages', (context) => fetchPackages(request, tarPath, options, context));
+        await stage('packages', async (context) => {
+          await assertRoom(staged.dir);
+          await fetchPackages(request, { tarPath, workDir }, context);
+        });
         const packages = await stage('files', async (context) => {
           await unpack(tarPath, treeDir, context.signal);
-          await rm(tarPath);
-          await layFiles(treeDir, options.assets);
+          await layFirstFiles(treeDir, options.assets);
           await takeBootFiles(treeDir, staged);
-          const status = await readFile(join(treeDir, 'var/lib/dpkg/status'), 'utf8');
-          const installed = parseDpkgStatus(status);
+          const installed = parseDpkgStatus(await readFile(join(treeDir, 'var/lib/dpkg/status'), 'utf8'));
           context.note(`${installed.length} packages`);
           return installed;
         });
-        await stage('filesystem', (context) => makeFilesystem(treeDir, staged.rootfsPath, request.sizeBytes, context));
+        await stage('filesystem', async (context) => {
+          const { sizeBytes } = request;
+          await makeFilesystem(treeDir, staged.rootfsPath, { sizeBytes, signal: context.signal });
+          context.note(formatSize(sizeBytes));
+        });
         return packages;
       } finally {
         await rm(workDir, { recursive: true, force: true });
       }
     },
   };
-}
 
-async function fetchPackages(
-  request: BootstrapRequest,
-  tarPath: string,
-  options: DebianBootstrapperOptions,
-  context: StageContext,
-): Promise<void> {
-  const argv = mmdebstrapArgv({
-    program: options.mmdebstrapPath ?? 'mmdebstrap',
-    release: request.release,
-    packages: request.packages,
-    tarPath,
-    mirror: options.mirror,
-    proxy: options.proxy,
-    mode: options.uid === 0 ? 'root' : 'unshare',
-  });
-  await toolStep('mmdebstrap', context.signal, () =>
-    run(argv, {
+  async function fetchPackages(
+    request: BootstrapRequest,
+    { tarPath, workDir }: { readonly tarPath: string; readonly workDir: string },
+    context: StageContext,
+  ): Promise<void> {
+    const { mirror, proxy, uid, mmdebstrapPath } = options;
+    const argv = mmdebstrapArgv({
+      program: mmdebstrapPath ?? 'mmdebstrap',
+      release: request.release,
+      packages: request.packages,
+      tarPath,
+      mirror,
+      mode: uid === 0 ? 'root' : 'unshare',
+    });
+    await run(argv, {
       signal: context.signal,
       timeoutMs: PACKAGES_TIMEOUT_MS,
-      // Beside the tar, so that what it leaves when it is killed goes with the staging folder.
-      env: { TMPDIR: dirname(tarPath) },
+      env: {
+        TMPDIR: workDir,
+        LC_ALL: 'C.UTF-8',
+        // Of use on this host and for this run: the image's own apt must not know it.
+        ...(proxy === undefined ? {} : { http_proxy: proxy, https_proxy: proxy }),
+      },
       onLine: (line) => context.log(line),
-    }),
+    });
+  }
+}
+
+/** Stages whose failures are told in the catalogue's words. */
+function inWords(run: StageRunner): StageRunner {
+  return (name, work) =>
+    run(name, async (context) => {
+      try {
+        return await work(context);
+      } catch (error) {
+        throw bootstrapFailure(error, context.signal);
+      }
+    });
+}
+
+/** @throws AppError DISK_FULL before anything is fetched. */
+async function assertRoom(dir: string): Promise<void> {
+  const { bavail, bsize } = await statfs(dir);
+  const freeBytes = bavail * bsize;
+  if (freeBytes >= LEAST_FREE_BYTES) return;
+  throw new AppError(
+    'DISK_FULL',
+    `Making a first image needs ${formatSize(LEAST_FREE_BYTES)} on its way, and ${formatSize(freeBytes)} is free in ${dir}.`,
+    { details: { dir, freeBytes, neededBytes: LEAST_FREE_BYTES } },
   );
 }
 
-/** Device files come from the guest's own kernel; those of the tar would need rights to make. */
+/** Device files are left out: the guest's kernel makes its own, and here they would need rights. */
 async function unpack(tarPath: string, treeDir: string, signal: AbortSignal): Promise<void> {
-  await mkdir(treeDir, { mode: 0o755 });
-  await toolStep('tar', signal, () =>
-    run(['tar', '-C', treeDir, '-xpf', tarPath, '--numeric-owner', '--exclude=./dev/*'], {
-      signal,
-      timeoutMs: FILES_TIMEOUT_MS,
-    }),
-  );
+  await mkdir(treeDir);
+  await run(['tar', '-C', treeDir, '-x', '-p', '--numeric-owner', '--exclude=./dev/*', '-f', tarPath], {
+    signal,
+    timeoutMs: UNPACK_TIMEOUT_MS,
+  });
+  // It becomes `/`, whatever our umask is.
   await chmod(treeDir, 0o755);
-}
-
-/** The tree is ours alone and fresh from packages; links in it are replaced, never followed. */
-async function layFiles(treeDir: string, assets: GuestAssets): Promise<void> {
-  for (const path of await readdir(treeDir, { recursive: true })) {
-    if (REMOVED_PATTERNS.some((pattern) => pattern.test(path))) await rm(join(treeDir, path), { recursive: true, force: true });
-  }
-  for (const file of FIRST_FILES) await layFile(treeDir, file, file.content);
-  for (const file of ROOTFS_FILES.filter(isNeededFirst)) {
-    await layFile(treeDir, file, (await assets.read(rootfsAsset(file))).content);
-  }
-  for (const { path, target } of FIRST_LINKS) {
-    const place = join(treeDir, path);
-    await mkdir(dirname(place), { recursive: true, mode: 0o755 });
-    await rm(place, { force: true });
-    await symlink(target, place);
-  }
-}
-
-function isNeededFirst({ path }: RootfsFile): boolean {
-  return REACHED_BY.includes(path) || path.startsWith('/etc/ssh/') || path.startsWith('/etc/systemd/network/');
-}
-
-async function layFile(treeDir: string, file: RootfsFile, content: string | Uint8Array): Promise<void> {
-  const place = join(treeDir, file.path);
-  await mkdir(dirname(place), { recursive: true, mode: 0o755 });
-  await rm(place, { force: true });
-  await writeFile(place, content, { flag: 'wx', mode: file.mode });
-  // The umask of the daemon takes bits away.
-  await chmod(place, file.mode);
+  await rm(tarPath);
 }
 
 async function takeBootFiles(treeDir: string, staged: StagedImage): Promise<void> {
-  const names = (await readdir(join(treeDir, 'boot'))).toSorted();
+  const bootDir = join(treeDir, 'boot');
+  const names = (await readdir(bootDir)).toSorted();
   const kernel = names.findLast((name) => name.startsWith('vmlinuz-'));
   const initrd = names.findLast((name) => name.startsWith('initrd.img-'));
   if (kernel === undefined || initrd === undefined) {
@@ -132,44 +138,7 @@ async function takeBootFiles(treeDir: string, staged: StagedImage): Promise<void
       details: { boot: names },
     });
   }
-  await copyFile(join(treeDir, 'boot', kernel), staged.kernelPath);
-  await copyFile(join(treeDir, 'boot', initrd), staged.initrdPath);
-}
-
-async function makeFilesystem(treeDir: string, path: string, sizeBytes: number, context: StageContext): Promise<void> {
-  await writeFile(path, '', { flag: 'wx', mode: 0o600 });
-  await truncate(path, sizeBytes);
-  const argv = ['mkfs.ext4', '-q', '-F', '-L', 'banger-root', '-m', '1', '-d', treeDir, path] as const;
-  const made = run(argv, { signal: context.signal, timeoutMs: FILES_TIMEOUT_MS });
-  await made.catch((error: unknown) => {
-    if (error instanceof ProcessError && /could not allocate|no space|not enough space/i.test(error.stderr)) {
-      throw new AppError('SIZE_INVALID', `The packages do not fit into ${formatSize(sizeBytes)}.`, {
-        hint: 'Ask for more with --size.',
-        details: { sizeBytes },
-        cause: error,
-      });
-    }
-    throw error;
-  });
-  context.note(formatSize(sizeBytes));
-}
-
-/** @throws AppError HOST_TOOL_MISSING, DISK_FULL, BOOTSTRAP_FAILED with the tool's last words; the reason of `signal`. */
-async function toolStep(tool: string, signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof ProcessError)) throw error;
-    const words = `${error.stdout}\n${error.stderr}`.trim().split('\n').slice(-LAST_WORDS);
-    if (error.failure === 'not-found') {
-      throw new AppError('HOST_TOOL_MISSING', `${tool} is not installed.`, { hint: `apt-get install ${tool}`, cause: error });
-    }
-    const full = words.some((line) => /no space left/i.test(line));
-    const lastError = words.findLast((line) => /^E:|error/i.test(line)) ?? describe(error);
-    throw new AppError(full ? 'DISK_FULL' : 'BOOTSTRAP_FAILED', `${tool}: ${lastError}`, {
-      details: { words },
-      cause: error,
-    });
-  }
+  await copyFile(join(bootDir, kernel), staged.kernelPath);
+  await copyFile(join(bootDir, initrd), staged.initrdPath);
+  for (const path of [staged.kernelPath, staged.initrdPath]) await chmod(path, 0o600);
 }

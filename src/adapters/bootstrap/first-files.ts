@@ -1,22 +1,21 @@
-/** What is laid over the packages of a first image, and what is taken out. Pure. */
+/** What is laid over the packages of a first image. Pure. */
+import { type RootfsFile, ROOTFS_FILES } from '../../core/builds/rootfs-files.ts';
 
-export interface FirstFile {
-  /** Absolute path in the guest. */
-  readonly path: string;
-  readonly mode: number;
+export interface FirstFile extends RootfsFile {
   readonly content: string;
 }
 
 /** Units that only wait, or that do work nobody wants in a box that lives for an hour. */
 const MASKED_UNITS = [
-  'apt-daily.timer',
   'apt-daily-upgrade.timer',
+  'apt-daily.timer',
   'e2scrub_all.timer',
   'e2scrub_reap.service',
   'systemd-networkd-wait-online.service',
 ] as const;
 
 export const FIRST_FILES: readonly FirstFile[] = [
+  // The disk is checked on the host before its first boot, and by the initial ramdisk before it is mounted.
   { path: '/etc/fstab', mode: 0o644, content: '/dev/vda / ext4 defaults 0 1\n' },
   { path: '/etc/hostname', mode: 0o644, content: 'banger\n' },
   { path: '/etc/hosts', mode: 0o644, content: '127.0.0.1 localhost\n127.0.1.1 banger\n::1 localhost ip6-localhost\n' },
@@ -33,5 +32,8 @@ export const FIRST_LINKS: readonly { readonly path: string; readonly target: str
   },
 ];
 
-/** Each clone is given a host key of its own, and packages are fetched anew. */
-export const REMOVED_PATTERNS = [/^etc\/ssh\/ssh_host_/, /^var\/cache\/apt\/archives\/.*\.deb$/, /^var\/lib\/apt\/lists\/.+/];
+/** Files of the guest folder that a VM is reached by; the rest comes with builds. */
+export const REACHED_BY: readonly RootfsFile[] = ROOTFS_FILES.filter(
+  ({ path }) =>
+    path.startsWith('/etc/ssh/') || path.startsWith('/etc/systemd/network/') || path.includes('banger-network'),
+);

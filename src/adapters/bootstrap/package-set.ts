@@ -1,4 +1,6 @@
-/** What a first image holds: as little as a VM needs to boot, to be reached, and to be built upon. */
+/** Which packages a first image holds, and how they are fetched. Pure. */
+
+/** As little as a VM needs to boot, to be reached, and to be built upon. */
 export const BOOT_PACKAGES = [
   'ca-certificates',
   'dbus',
@@ -19,31 +21,30 @@ export interface MmdebstrapOptions {
   readonly release: string;
   readonly packages: readonly string[];
   readonly tarPath: string;
+  /** Address of a Debian archive; absent: mmdebstrap's own choice, with the release's updates and security suites. */
   readonly mirror: string | undefined;
-  readonly proxy: string | undefined;
   /** `root`, or `unshare` for an ordinary user (mmdebstrap(1), MODES). */
   readonly mode: 'root' | 'unshare';
 }
 
 /**
- * mmdebstrap's argv. Without a mirror it uses Debian's own, with the release's updates and security suites; with one
- * only what that holds.
+ * mmdebstrap's command line. Nothing that is only true of this host (a proxy, retries) is given as an option of apt:
+ * mmdebstrap writes those into the image.
  */
 export function mmdebstrapArgv(options: MmdebstrapOptions): [string, ...string[]] {
   const packages = [...new Set([...BOOT_PACKAGES, ...options.packages])];
-  return [
+  const argv: [string, ...string[]] = [
     options.program,
     '--variant=minbase',
     `--mode=${options.mode}`,
     '--format=tar',
     `--include=${packages.join(',')}`,
-    // Every virtio driver goes into the initial ramdisk, whatever the machine that makes the image has.
-    '--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d"',
-    '--essential-hook=echo MODULES=most >"$1/etc/initramfs-tools/conf.d/banger"',
-    '--aptopt=Acquire::Retries "3"',
-    ...(options.proxy === undefined ? [] : [`--aptopt=Acquire::http::Proxy "${options.proxy}"`]),
     options.release,
     options.tarPath,
     ...(options.mirror === undefined ? [] : [options.mirror]),
   ];
+  if (options.mode === 'unshare') return argv;
+  // As root mmdebstrap mounts into the tree it makes. In namespaces of its own every mount and every process of it
+  // goes when it goes, however it ends: nothing can be left that a removal of the tree would walk into.
+  return ['unshare', '--mount-proc', '--propagation=private', '--pid', '--fork', '--kill-child=SIGKILL', '--', ...argv];
 }
