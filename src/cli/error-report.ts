@@ -18,7 +18,9 @@ export async function reportError(output: Output, thrown: unknown): Promise<void
 
 function errorLines(error: ClientError, { colors }: Output): readonly string[] {
   const lines = [`${colors.red('error:')} ${error.message.trimEnd().split('\n').map(outputLine).join('\n  ')}`];
-  const details = Object.entries(error.details).flatMap(([key, value]) => detail(key, value));
+  const details = Object.entries(error.details).flatMap(([key, value]) =>
+    key === 'issues' ? [] : detail(inWords(key), value),
+  );
   lines.push(...details.slice(0, MAX_DETAIL_LINES).map((line) => colors.dim(`  ${line}`)));
   if (error.hint) lines.push(`${colors.yellow('hint:')} ${visible(error.hint)}`);
   const operation = error.operationId ? `, operation ${visible(error.operationId)}` : '';
@@ -26,9 +28,14 @@ function errorLines(error: ClientError, { colors }: Output): readonly string[] {
   return lines;
 }
 
+/** `exitStatus` as people write it: `exit status`. */
+function inWords(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
 /** A detail as lines: a list of lines as a block, one value beside its key. */
 function detail(key: string, value: unknown): readonly string[] {
-  if (value === undefined || value === null || key === 'issues') return [];
+  if (value === undefined || value === null) return [];
   if (Array.isArray(value)) {
     const lines = value.map((line) => (typeof line === 'string' ? outputLine(line) : visible(JSON.stringify(line))));
     return lines.length === 0 ? [] : [`${visible(key)}:`, ...lines.map((line) => `  ${line}`)];

@@ -17,9 +17,15 @@ export function visible(text: string): string {
   });
 }
 
-/** A program's line of output: what comes after its last carriage return is what a terminal would show. */
+// Colours and weights, ECMA-48 8.3.117 (SGR).
+const STYLE = /\u001b\[[\d;:]*m/g;
+
+/**
+ * A program's line of output: without the carriage return at its end and without its colours, which would leave the
+ * text hard to read when they are made visible; everything else is.
+ */
 export function outputLine(line: string): string {
-  return visible(line.replace(/\r+$/, ''));
+  return visible(line.replace(/\r+$/, '').replaceAll(STYLE, ''));
 }
 
 /** JSON in which nothing can act on a terminal; it parses to the same value. */

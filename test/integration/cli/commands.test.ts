@@ -159,7 +159,7 @@ describe('operations', () => {
       { cwd: banger.home },
     );
     expect(stderr).toMatch(/^\d\d:\d\d:\d\d clone: succeeded in 1\.4 s \(reflink\)$/m);
-    expect(stderr).toMatch(/^\d\d:\d\d:\d\d step:packages \| Unpacking \^\[\[1mgit\^\[\[0m$/m);
+    expect(stderr).toMatch(/^\d\d:\d\d:\d\d step:packages \| Unpacking git$/m);
     expect(stdout).toMatch(/^name: +dev$/m);
     expect(status).toBe(0);
     expect(sent('imageBuild')).toEqual([
@@ -203,7 +203,7 @@ describe('operations', () => {
     expect(stderr.slice(stderr.indexOf('error:'))).toBe(
       [
         'error: Step packages failed',
-        '  lastLines:',
+        '  last lines:',
         '    E: Unable to locate package nosuch',
         'hint: Look.',
         '(BUILD_STEP_FAILED, operation op-0000000001)',

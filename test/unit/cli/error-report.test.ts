@@ -13,16 +13,16 @@ function capture(json: boolean): { readonly output: Output; readonly said: () =>
 test('an error says what happened, the facts, what to do, its code and its operation', async () => {
   const { output, said } = capture(false);
   const error = new ClientError('BUILD_STEP_FAILED', 'Step packages failed', {
-    details: { exitStatus: 100, logTail: ['E: Unable to locate \u001b[1mnosuch'], issues: ['not shown'] },
+    details: { exitStatus: 100, logTail: ['E: Unable to locate \u001b[1mnosuch \u001b[2J'], issues: ['not shown'] },
     operationId: 'op-0000000001',
   });
   await reportError(output, error);
   expect(said()).toBe(
     [
       'error: Step packages failed',
-      '  exitStatus: 100',
-      '  logTail:',
-      '    E: Unable to locate ^[[1mnosuch',
+      '  exit status: 100',
+      '  log tail:',
+      '    E: Unable to locate nosuch ^[[2J',
       'hint: The operation’s log has its output; --keep-failed keeps the disk.',
       '(BUILD_STEP_FAILED, operation op-0000000001)',
       '',

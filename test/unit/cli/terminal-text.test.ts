@@ -27,6 +27,11 @@ test('nothing that a terminal obeys is left', () => {
 
 test('a line that ends in a carriage return is shown without it', () => {
   expect(outputLine('done\r')).toBe('done');
+  expect(outputLine('50 %\r100 %')).toBe('50 %^M100 %');
+});
+
+test('a line is shown without its colours, and with every other escape', () => {
+  expect(outputLine('\u001b[1;32mok\u001b[0m \u001b[2J')).toBe('ok ^[[2J');
 });
 
 test('JSON stays the same value, and cannot act on a terminal', () => {
