@@ -12,9 +12,10 @@ import { parseArgs } from 'node:util';
 import type { Config } from '../contracts/config.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
 import { AppError, toAppError } from '../core/app-error.ts';
+import { planAddresses } from '../core/networks/address-plan.ts';
 import { buildId, packageRoot } from '../host/build-id.ts';
 import { type Paths, resolvePaths } from '../host/paths.ts';
-import { bindResolvConf, compose, type Composition, ensureNamespace } from './compose.ts';
+import { bindResolvConf, compose, type Composition, ensureNamespace, removeUnusedNamespace } from './compose.ts';
 import { loadConfig } from './config.ts';
 import { type Log, openLog } from './log.ts';
 import { reconcile } from './reconcile.ts';
@@ -28,6 +29,13 @@ const START_TIMEOUT_MS = 50_000;
 const SHUTDOWN_TIMEOUT_MS = 45_000;
 
 type StopReason = 'user' | 'replace';
+
+interface Daemon {
+  readonly server: RunningServer;
+  readonly composition: Composition;
+  readonly log: Log;
+  readonly stopAsked: Promise<StopReason>;
+}
 
 async function main(argv: readonly string[]): Promise<void> {
   process.umask(0o077);
@@ -57,6 +65,8 @@ async function main(argv: readonly string[]): Promise<void> {
 async function enter(paths: Paths): Promise<never> {
   const config = await loadConfig(paths.configFile);
   await ensureRuntimeDir(paths.runtimeDir, process.getuid?.() ?? 0);
+  // Whatever can be refused is refused before a namespace is made.
+  planAddresses(config.network.cidr);
   const isolated = config.network.mode === 'isolated';
   const namespace = isolated
     ? await ensureNamespace({ paths, signal: AbortSignal.timeout(START_TIMEOUT_MS) })
@@ -69,8 +79,22 @@ async function enter(paths: Paths): Promise<never> {
   throw new AppError('INTERNAL', 'The daemon could not enter its place: exec came back.');
 }
 
+/** A daemon that cannot begin takes its namespace away again, unless guests of an earlier one are in it. */
 async function serve(paths: Paths, hostAddresses: readonly string[]): Promise<void> {
   const config = await loadConfig(paths.configFile);
+  let began = false;
+  try {
+    const daemon = await begin(paths, config, hostAddresses);
+    began = true;
+    announce({ ready: true, socketPath: paths.daemonSocket });
+    daemon.log.info({ version: BANGER_VERSION, socket: paths.daemonSocket }, 'serving');
+    await shutDown({ ...daemon, reason: await daemon.stopAsked });
+  } finally {
+    if (!began && config.network.mode === 'isolated') await removeUnusedNamespace(paths, config);
+  }
+}
+
+async function begin(paths: Paths, config: Config, hostAddresses: readonly string[]): Promise<Daemon> {
   for (const dir of [
     paths.stateDir,
     paths.stagingDir,
@@ -91,6 +115,7 @@ async function serve(paths: Paths, hostAddresses: readonly string[]): Promise<vo
     log,
     hostAddresses,
     guestDir: join(packageRoot(), 'guest'),
+    timeoutScale: testTimeoutScale(),
     facts: { ...daemonFacts(paths, config), stop },
   });
   await reconcile(composition.reconcile, AbortSignal.timeout(START_TIMEOUT_MS));
@@ -101,10 +126,13 @@ async function serve(paths: Paths, hostAddresses: readonly string[]): Promise<vo
     logPath: paths.daemonLog,
     uid: process.getuid?.() ?? 0,
   });
-  announce({ ready: true, socketPath: paths.daemonSocket });
-  log.info({ version: BANGER_VERSION, socket: paths.daemonSocket }, 'serving');
-  const reason = await stopAsked;
-  await shutDown({ server, composition, log, reason });
+  return { server, composition, log, stopAsked };
+}
+
+/** Set by the tests of what happens at a guest's deadlines, which are minutes; nobody else has a use for it. */
+function testTimeoutScale(): number {
+  const scale = Number(process.env['BANGER_TEST_TIMEOUT_SCALE'] ?? 1);
+  return scale > 0 ? scale : 1;
 }
 
 function daemonFacts(paths: Paths, config: Config): Omit<Parameters<typeof compose>[0]['facts'], 'stop'> {
@@ -122,12 +150,7 @@ function daemonFacts(paths: Paths, config: Config): Omit<Parameters<typeof compo
 }
 
 /** VMs go on; operations undo what they have made; the network goes where nobody is on it. */
-async function shutDown(daemon: {
-  readonly server: RunningServer;
-  readonly composition: Composition;
-  readonly log: Log;
-  readonly reason: StopReason;
-}): Promise<void> {
+async function shutDown(daemon: Omit<Daemon, 'stopAsked'> & { readonly reason: StopReason }): Promise<void> {
   const { server, composition, log, reason } = daemon;
   log.info({ reason }, 'stopping');
   // Before the server: whoever follows an operation sees how it ended.
