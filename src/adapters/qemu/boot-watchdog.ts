@@ -1,7 +1,7 @@
 /**
- * Tells a boot from a hang. In software emulation about one boot in ten ends in its first instant, when the guest has
- * failed to measure its clock: the console holds the kernel's first lines, all stamped zero, and nothing follows.
- * A silent console, and one whose clock stands still, are no boot.
+ * Tells a boot from a hang. In software emulation a guest that must measure its clock may fail to and hang (see
+ * host-tsc.ts): the console holds the kernel's first lines, all stamped zero, and nothing follows. A silent console,
+ * and one whose clock stands still, are no boot.
  */
 import { watch } from 'node:fs';
 import { open } from 'node:fs/promises';

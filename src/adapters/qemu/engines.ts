@@ -27,6 +27,8 @@ export interface QemuEnginesOptions {
   readonly qemuPath: string | undefined;
   /** Instead of the usual ones: one try of the boot each. */
   readonly bootTimeoutsMs?: readonly number[];
+  /** Multiplies the usual ones; 1 where left out. */
+  readonly timeoutScale?: number;
 }
 
 /**
@@ -38,12 +40,14 @@ export interface QemuEnginesOptions {
  */
 export function createQemuEngines(options: QemuEnginesOptions): Engines {
   const qemuPath = options.qemuPath ?? DEFAULT_QEMU;
+  const { timeoutScale = 1 } = options;
   let tsc: Promise<HostTsc | undefined> | undefined;
   const engineFor = (accelerator: Accelerator): Engine =>
     new QemuEngine({
       qemuPath,
       accelerator,
-      bootTimeoutsMs: options.bootTimeoutsMs ?? BOOT_TIMEOUTS_MS[accelerator],
+      bootTimeoutsMs:
+        options.bootTimeoutsMs ?? BOOT_TIMEOUTS_MS[accelerator].map((timeoutMs) => timeoutMs * timeoutScale),
       // Once for the life of the daemon: it does not change between boots of the host.
       tsc: () => (tsc ??= readHostTsc()),
     });

@@ -1,31 +1,25 @@
 /**
- * How fast the host's time stamp counter runs. A guest in software emulation reads that very counter, but about one
- * boot in ten fails to measure it and hangs; told the figure (`tsc_early_khz=`) it has nothing to measure.
+ * How fast the host's time stamp counter runs. A guest in software emulation reads that very counter, and tries to
+ * measure it against an emulated timer: that fails in one boot of ten on an idle host and in most on a busy one, and the
+ * guest hangs. Told the figure (`tsc_early_khz=`) it has nothing to measure.
  */
 import { readFile } from 'node:fs/promises';
 import { ProcessError, run } from '../../host/process.ts';
 
 const DMESG_TIMEOUT_MS = 5_000;
+const CLOCKSOURCE = '/sys/devices/system/clocksource/clocksource0/current_clocksource';
 
 export interface HostTsc {
   readonly khz: number;
-  /** All processors' counters agree and never stop: the host keeps its own time by them. */
-  readonly synchronised: boolean;
+  /** The host keeps its own time by the counter: it never stops, and all processors' counters agree. */
+  readonly trusted: boolean;
 }
 
-/** @returns undefined where the host does not tell, or its counter changes speed. */
+/** @returns undefined where the host does not tell: it is no x86 then. */
 export async function readHostTsc(): Promise<HostTsc | undefined> {
-  const cpuinfo = await readFile('/proc/cpuinfo', 'utf8');
-  if (!hasSteadyTsc(cpuinfo)) return undefined;
-  const khz = tscKhzFromKernelLog(await kernelLog()) ?? tscKhzFromCpuinfo(cpuinfo);
+  const khz = tscKhzFromKernelLog(await kernelLog()) ?? tscKhzFromCpuinfo(await readFile('/proc/cpuinfo', 'utf8'));
   if (khz === undefined) return undefined;
-  const clocksource = await readFile('/sys/devices/system/clocksource/clocksource0/current_clocksource', 'utf8');
-  return { khz, synchronised: keepsTimeByTsc(clocksource) };
-}
-
-/** `kvm-clock` is the counter too, scaled by the host below ours. */
-export function keepsTimeByTsc(clocksource: string): boolean {
-  return ['tsc', 'kvm-clock'].includes(clocksource.trim());
+  return { khz, trusted: keepsTimeByTsc(await readFile(CLOCKSOURCE, 'utf8')) };
 }
 
 /** The kernel's log; empty where we may not read it (`kernel.dmesg_restrict`). */
@@ -53,17 +47,17 @@ export function tscKhzFromKernelLog(log: string): number | undefined {
 }
 
 /**
- * From `bogomips`: with a steady counter the kernel does not measure its delay loop but derives it, and the figure is
- * the counter's MHz times two (arch/x86/kernel/tsc.c, init/calibrate.c: "value calculated using timer frequency").
+ * From `bogomips`: the kernel does not measure its delay loop but derives it from the counter, and the figure is the
+ * counter's MHz times two (init/calibrate.c: "value calculated using timer frequency").
  */
 export function tscKhzFromCpuinfo(cpuinfo: string): number | undefined {
   const bogomips = /^bogomips\s*:\s*(\d+\.\d+)$/m.exec(cpuinfo)?.[1];
-  return hasSteadyTsc(cpuinfo) && bogomips !== undefined ? plausible(Math.round(Number(bogomips) * 500)) : undefined;
+  return bogomips === undefined ? undefined : plausible(Math.round(Number(bogomips) * 500));
 }
 
-/** One speed at every load. @param cpuinfo /proc/cpuinfo */
-function hasSteadyTsc(cpuinfo: string): boolean {
-  return /^flags\s*:.*\bconstant_tsc\b/m.test(cpuinfo);
+/** @param clocksource what the host keeps its time by; a hypervisor's own clocks are the counter too, scaled. */
+export function keepsTimeByTsc(clocksource: string): boolean {
+  return ['tsc', 'kvm-clock', 'hyperv_clocksource_tsc_page'].includes(clocksource.trim());
 }
 
 /** A figure that no x86 processor has would only make the guest's clock wrong. */

@@ -27,10 +27,10 @@ export function kernelArguments(
 }
 
 /**
- * In software emulation the guest reads the host's counter. Told its speed, the guest has nothing to measure (one boot
- * in ten hung there). Told to trust it, a guest of several processors keeps time by it; left alone it counts timer
- * ticks, loses a seventh of them under load, and wakes 250 times a second with nothing to do.
+ * In software emulation the guest reads the host's counter; told its speed, it has nothing to measure. Told to trust
+ * it, a guest of several processors keeps time by it; left alone it counts timer ticks, loses a seventh of them under
+ * load, and wakes 250 times a second with nothing to do. Where the host does not trust its counter, neither may a guest.
  */
 function clockArguments(tsc: HostTsc): string[] {
-  return [`tsc_early_khz=${tsc.khz}`, ...(tsc.synchronised ? ['tsc=reliable'] : [])];
+  return [`tsc_early_khz=${tsc.khz}`, `tsc=${tsc.trusted ? 'reliable' : 'unstable'}`];
 }

@@ -42,7 +42,7 @@ describe('qemuArgv', () => {
 
   test('KVM uses the host’s processor and measures its own clock', () => {
     const { spec } = machineSpec('/vm');
-    const argv = qemuArgv(spec, { qemuPath: 'qemu', accelerator: 'kvm', tsc: { khz: 2_500_000, synchronised: true } });
+    const argv = qemuArgv(spec, { qemuPath: 'qemu', accelerator: 'kvm', tsc: { khz: 2_500_000, trusted: true } });
     expect(valuesOf(argv, '-accel')).toEqual(['kvm']);
     expect(valuesOf(argv, '-cpu')).toEqual(['host']);
     expect(valuesOf(argv, '-append')[0]).not.toContain('tsc');

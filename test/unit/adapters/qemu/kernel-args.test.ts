@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { kernelArguments } from '../../../../src/adapters/qemu/kernel-args.ts';
 
 const SPEC = { drives: [{ id: 'root', path: '/d', readOnly: false }], kernelArgs: ['panic=5'] };
-const TSC = { khz: 2_596_094, synchronised: true };
+const TSC = { khz: 2_596_094, trusted: true };
 
 test('a guest in software is told the speed of the host’s counter, and to trust it', () => {
   const words = kernelArguments(SPEC, { accelerator: 'tcg', tsc: TSC });
@@ -11,9 +11,9 @@ test('a guest in software is told the speed of the host’s counter, and to trus
 });
 
 test('a counter that the host itself does not keep time by is not to be trusted', () => {
-  const words = kernelArguments(SPEC, { accelerator: 'tcg', tsc: { ...TSC, synchronised: false } });
+  const words = kernelArguments(SPEC, { accelerator: 'tcg', tsc: { ...TSC, trusted: false } });
   expect(words).toContain('tsc_early_khz=2596094');
-  expect(words).not.toContain('tsc=reliable');
+  expect(words).toContain('tsc=unstable');
 });
 
 test.each([
