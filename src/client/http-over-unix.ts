@@ -25,7 +25,7 @@ export interface HttpReply {
 }
 
 /** A connection that ended before the whole reply had come, or a reply that did not come in time. */
-export class HttpFailure extends Error {
+class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
   readonly code: 'ECONNRESET' | 'ETIMEDOUT';
 
