@@ -36,7 +36,8 @@ export interface MachineSpec {
   readonly vmmLogPath: string;
   readonly controlSocketPath: string;
   /**
-   * Written down before the VMM runs a single guest instruction, so that a crash in between leaves evidence.
+   * Written down before the VMM runs a single guest instruction, so that a crash in between leaves evidence;
+   * again for each retry of the boot watchdog.
    */
   readonly onIdentity: (identity: MachineIdentity) => Promise<void>;
 }
@@ -76,13 +77,17 @@ export interface Engine {
   readonly accelerator: Accelerator;
   readonly capabilities: EngineCapabilities;
   /**
-   * Starts a VMM in its own session; it outlives us. Returns once the guest's console has shown its first byte.
+   * Starts a VMM in its own session; it outlives us. Returns once the guest's console has shown life.
    *
-   * @throws AppError ENGINE_FAILED where the VMM refuses to start, BOOT_TIMEOUT where the console stays empty
-   * after every retry, PATH_TOO_LONG; nothing of it runs then.
+   * @throws AppError ENGINE_UNAVAILABLE, ENGINE_FAILED where the VMM refuses to start, BOOT_EXITED where it ends as soon
+   * as the guest runs, BOOT_TIMEOUT where the console shows no life in any try, PATH_TOO_LONG; the signal's reason where
+   * it is aborted. Nothing of it runs then.
    */
   start(spec: MachineSpec, signal: AbortSignal): Promise<RunningMachine>;
-  /** @returns undefined where the VMM that `identity` describes is gone. */
+  /**
+   * @returns undefined where the VMM that `identity` describes is gone, or had never let its guest run (it is ended).
+   * @throws AppError ENGINE_FAILED where it runs and cannot be controlled.
+   */
   adopt(identity: MachineIdentity): Promise<RunningMachine | undefined>;
   /** Seconds that a guest may take, relative to KVM: 1 there, about 10 in software. */
   readonly slowness: number;
