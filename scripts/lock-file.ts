@@ -30,7 +30,7 @@ export function completed(lock: Lock): { readonly lock: Lock; readonly added: re
       added.push(place);
     }
   }
-  const sorted = Object.entries(packages).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = Object.entries(packages).toSorted(([a], [b]) => a.localeCompare(b, 'en'));
   return { lock: { ...lock, packages: Object.fromEntries(sorted) }, added };
 }
 
