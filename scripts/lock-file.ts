@@ -43,8 +43,10 @@ function resolved(packages: Readonly<Record<string, Entry>>, path: string, name:
 }
 
 /** What npm compares with the machine before it fetches a package. */
-function platformOf(name: string): { readonly os?: readonly string[]; readonly cpu?: readonly string[] } {
+function platformOf(name: string): Readonly<Record<string, readonly string[]>> {
   const [, os, cpu] = PLATFORM.exec(name) ?? [];
   if (os === 'wasm32') return { cpu: [os] };
-  return { ...(os === undefined ? {} : { os: [os] }), ...(cpu === undefined ? {} : { cpu: [cpu] }) };
+  const libc = name.includes('musl') ? 'musl' : /-gnu/.test(name) ? 'glibc' : undefined;
+  const facts = Object.entries({ cpu, libc: os === 'linux' ? libc : undefined, os });
+  return Object.fromEntries(facts.flatMap(([key, value]) => (value === undefined ? [] : [[key, [value]]])));
 }
