@@ -13,6 +13,14 @@ export interface CommandLine {
   readonly json: boolean;
 }
 
+const EXIT_STATUS_HELP = `
+Exit status:
+  0    done
+  1    it was tried and failed
+  2    the command line is wrong; nothing was sent
+  130  Ctrl-C; for another signal 128 + its number
+  \`vm run\` and \`vm ssh\` end with the status of what ran inside.`;
+
 /** What the words mean, before any flag is looked at. */
 export function readCommandLine(argv: readonly string[]): CommandLine {
   const separator = argv.indexOf('--');
@@ -51,6 +59,7 @@ export function buildProgram(
     })
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .helpCommand(false)
+    .addHelpText('after', EXIT_STATUS_HELP)
     .showSuggestionAfterError()
     .exitOverride();
   const groups = new Map<string, Command>();

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { isSystemError } from './client-error.ts';
+import { ClientError, isSystemError } from './client-error.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 
@@ -35,9 +35,14 @@ export async function readTail(path: string, count: number): Promise<Tail> {
   }
 }
 
-/** Whole lines that are added to a file after a place in it, until the signal is aborted. */
+/**
+ * Whole lines that are added to a file after a place in it, until the signal is aborted.
+ *
+ * @throws ClientError DAEMON_UNREACHABLE where there is no such file.
+ */
 export async function* followLines(path: string, fromBytes: number, signal: AbortSignal): AsyncGenerator<string, void> {
-  const file = await open(path, 'r');
+  const file = await openIfThere(path);
+  if (!file) throw new ClientError('DAEMON_UNREACHABLE', `There is no log yet: ${path}`, { hint: 'Start the daemon.' });
   const watcher = watch(path);
   try {
     let position = fromBytes;

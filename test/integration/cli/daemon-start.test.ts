@@ -152,6 +152,11 @@ test('doctor runs without a daemon; its exit status is its verdict', async () =>
   expect(journal()).toEqual([]);
 });
 
+test('daemon logs where no daemon has ever run', async () => {
+  expect(await banger.run(['daemon', 'logs'])).toMatchObject({ status: 0, stdout: '' });
+  expect((await banger.run(['daemon', 'logs', '-f'])).stderr).toContain('There is no log yet');
+});
+
 test('daemon logs: the last lines, and what is added', async () => {
   const log = join(banger.home, 'state', 'daemon.log');
   await mkdir(join(banger.home, 'state'));
