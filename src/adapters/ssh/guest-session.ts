@@ -55,7 +55,6 @@ export class SshGuestSession implements GuestSession {
     const output = new OutputTail(command.onLine);
     const ending = await this.#execute(
       {
-        program: command.program,
         line: commandLine(command, marker),
         marker,
         output,
@@ -96,7 +95,7 @@ export class SshGuestSession implements GuestSession {
     const line = commandLine(UNPACK, marker);
     try {
       const ending = await this.#execute(
-        { program: 'tar', line, marker, output, input: stream.chunks, timeoutMs: UPLOAD_STALL_MS },
+        { line, marker, output, input: stream.chunks, timeoutMs: UPLOAD_STALL_MS },
         signal,
       );
       if (ending.how === 'aborted') throw abortCause(signal, signal.reason);

@@ -9,7 +9,6 @@ import { LineReader, type OutputTail } from './line-reader.ts';
 const DRAIN_WAIT_MS = 3_000;
 
 export interface Execution {
-  readonly program: string;
   readonly line: string;
   readonly marker: string;
   readonly output: OutputTail;
