@@ -1,0 +1,73 @@
+/** What a daemon that does nothing occupies: just started, and after 200 commands; beside a Node that does nothing. */
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { supervise } from '../../src/host/process.ts';
+import type { Bench } from '../bench.ts';
+import type { Figure, RunPlan, Series } from '../figure.ts';
+import { withUndo } from '../with-undo.ts';
+
+const MINUTE_MS = 60_000;
+/** Node gives memory back some time after it was used. */
+const IDLE_MS = 5_000;
+const COMMANDS = 200;
+const GOAL_MB = 80;
+
+export const daemonMemory: Figure = {
+  name: 'daemon-memory',
+  runs: 3,
+  budgetMs: 5 * MINUTE_MS,
+  usualMs: 1.5 * MINUTE_MS,
+  needs: 'nothing',
+  measure,
+};
+
+async function measure(bench: Bench, plan: RunPlan): Promise<readonly Series[]> {
+  const { banger, say } = bench;
+  const { signal, deadlineMs, runs } = plan;
+  const fresh: number[] = [];
+  const used: number[] = [];
+  const bare: number[] = [];
+  let longestMs = 0;
+  while (fresh.length < runs && (fresh.length === 0 || performance.now() + longestMs < deadlineMs)) {
+    const startedMs = performance.now();
+    await banger.run(['daemon', 'stop'], signal);
+    await banger.run(['daemon', 'start'], signal);
+    const { pid } = await banger.status(signal);
+    bare.push(await bareNode(signal));
+    fresh.push(await residentMb(pid));
+    for (let count = 0; count < COMMANDS; count += 1) await banger.run(['vm', 'list'], signal);
+    await sleep(IDLE_MS, undefined, { signal });
+    used.push(await residentMb(pid));
+    say(`daemon memory ${fresh.length}/${runs}: ${fresh.at(-1)?.toFixed(1)} MB, then ${used.at(-1)?.toFixed(1)} MB`);
+    longestMs = Math.max(longestMs, performance.now() - startedMs);
+  }
+  const common = {
+    unit: 'MB',
+    goal: { of: 'value', atMost: GOAL_MB },
+    byHand: bare,
+    against: 'a Node that does nothing',
+  } as const;
+  return [
+    { ...common, title: 'daemon memory, started', banger: fresh },
+    { ...common, title: `daemon memory, after ${COMMANDS} vm list`, banger: used },
+  ];
+}
+
+/** Idles for as long as the daemon does. */
+async function bareNode(signal: AbortSignal): Promise<number> {
+  return withUndo(async (undo) => {
+    const node = await supervise([process.execPath, '-e', 'setInterval(() => {}, 1e6)'], { logPath: '/dev/null' });
+    undo.add('the bare Node', async () => {
+      process.kill(node.pid, 'SIGKILL');
+      await node.exited;
+    });
+    await sleep(IDLE_MS, undefined, { signal });
+    return residentMb(node.pid);
+  });
+}
+
+/** Resident memory of a process, 10^6 bytes (proc_pid_smaps(5)). */
+async function residentMb(pid: number): Promise<number> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return (Number(/^Rss:\s+(\d+) kB$/m.exec(rollup)?.[1]) * 1024) / 1e6;
+}
