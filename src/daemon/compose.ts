@@ -37,6 +37,7 @@ import { tableNameOf } from '../core/networks/firewall-plan.ts';
 import { NetworkService } from '../core/networks/network-service.ts';
 import { OperationService } from '../core/operations/operation-service.ts';
 import { MachineRunner } from '../core/vms/machine-runner.ts';
+import { machineTimeouts } from '../core/vms/machine-timeouts.ts';
 import { VmService } from '../core/vms/vm-service.ts';
 import type { Paths } from '../host/paths.ts';
 import type { DaemonFacts } from './handlers/daemon.ts';
@@ -59,6 +60,8 @@ export interface ComposeOptions {
   /** Addresses of the host itself, which guests are refused in banger's namespace. */
   readonly hostAddresses: readonly string[];
   readonly facts: DaemonFacts;
+  /** Multiplies every deadline of a guest's boot and power-off; 1 but in tests of these. */
+  readonly timeoutScale: number;
 }
 
 export interface Composition {
@@ -71,7 +74,7 @@ export interface Composition {
 }
 
 export function compose(options: ComposeOptions): Composition {
-  const { paths, config, log, guestDir } = options;
+  const { paths, config, log, guestDir, timeoutScale } = options;
   const now = (): Date => new Date();
   const database = openDatabase(paths.database);
   const images = new SqliteImageRepository(database);
@@ -105,9 +108,11 @@ export function compose(options: ComposeOptions): Composition {
     engine: config.engine,
     accelerator: config.accelerator,
     qemuPath: config.qemu_bin,
+    timeoutScale,
   });
   const publish = (change: Parameters<EventBus['publish']>[0]): void => bus.publish(change);
-  const runner = new MachineRunner({ network, shell, keys, disks, folders: machineFolders, assets, now });
+  const timeouts = machineTimeouts(timeoutScale);
+  const runner = new MachineRunner({ network, shell, keys, disks, folders: machineFolders, assets, timeouts, now });
 
   const imageService = new ImageService({
     images,
@@ -217,6 +222,13 @@ export function compose(options: ComposeOptions): Composition {
 /** What `doctor` looks through; needs nothing that a daemon has made. */
 export function composeHostInspector(uid: number): HostInspector {
   return new HostFactsCollector({ uid, knownSchemaVersion: MIGRATIONS.length });
+}
+
+/** Takes banger's namespace away where no guest is in it: what a daemon that could not begin has made. */
+export async function removeUnusedNamespace(paths: Paths, config: Config): Promise<void> {
+  const network = new LinuxNetwork({ mode: 'isolated', removeNamespace: () => removeNamespace({ paths }) });
+  const taps = await network.listTaps(config.network.bridge_name);
+  if (taps.length === 0) await removeNamespace({ paths });
 }
 
 function composeNetwork({ paths, config, hostAddresses }: ComposeOptions): NetworkService {

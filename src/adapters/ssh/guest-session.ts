@@ -79,6 +79,10 @@ export class SshGuestSession implements GuestSession {
     await this.#unpack(streamTree(hostDir, guestDir), signal);
   }
 
+  abandon(): void {
+    this.#client.destroy();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
     this.#client.end();

@@ -5,6 +5,7 @@ import type { NetworkService } from '../networks/network-service.ts';
 import type { StageRunner } from '../operations/operation-context.ts';
 import { Undo } from '../undo.ts';
 import { identityFiles, REACHABILITY_FILES, REACHABILITY_SYMLINKS } from './guest-identity.ts';
+import type { MachineTimeouts } from './machine-timeouts.ts';
 import { networkArguments } from './network-arguments.ts';
 import type {
   Disks,
@@ -26,15 +27,10 @@ export interface MachineRunnerDependencies {
   readonly disks: Disks;
   readonly folders: MachineFolders;
   readonly assets: GuestAssets;
+  readonly timeouts: MachineTimeouts;
   readonly now: () => Date;
 }
 
-/** From power-on to sshd's greeting, `ms`; software emulation is given more (it takes about 15 s there). */
-const READY_TIMEOUT_MS = { kvm: 60_000, tcg: 240_000 } as const;
-/** From the guest's power-off to the VMM's end, `ms`. */
-const POWER_OFF_TIMEOUT_MS = { kvm: 20_000, tcg: 90_000 } as const;
-/** For the connection that asks for `sync` and power-off, `ms`. */
-const STOP_CONNECT_TIMEOUT_MS = { kvm: 5_000, tcg: 30_000 } as const;
 const SSH_PORT = 22;
 const CONSOLE_TAIL_LINES = 30;
 
@@ -99,13 +95,14 @@ export class MachineRunner {
         await network.attach(record, context.signal);
         context.note(record.address);
       });
+      // Before the start: the engine has it written down while it still may fail.
+      undo.add(`runtime record of ${record.name}`, () => folders.clearRuntime(record.id));
       const machine = await stage('boot', async (context) => {
         await folders.ensureRunDir(record.id);
         const started = await engine.start(await this.#spec(record, plan.diskPath), context.signal);
         context.note(startNote(engine, started));
         return started;
       });
-      undo.add(`runtime record of ${record.name}`, () => folders.clearRuntime(record.id));
       undo.add(`VMM of ${record.name}`, async () => {
         await machine.kill();
       });
@@ -143,7 +140,7 @@ export class MachineRunner {
     machine: RunningMachine,
     context: { readonly signal: AbortSignal; log(line: string): void },
   ): Promise<void> {
-    const timeoutMs = READY_TIMEOUT_MS[machine.identity.accelerator];
+    const timeoutMs = this.#deps.timeouts.readyMs[machine.identity.accelerator];
     await waitUntilReady(
       {
         machine,
@@ -162,10 +159,22 @@ export class MachineRunner {
     );
   }
 
-  /** A session as root in a guest that is ready. */
-  connect(record: VmRecord, machine: RunningMachine, signal: AbortSignal): Promise<GuestSession> {
-    const timeoutMs = READY_TIMEOUT_MS[machine.identity.accelerator];
-    return this.#deps.shell.connect(targetOf(record), { timeoutMs }, signal);
+  /** A session as root in a guest that is ready. It ends with the VMM: a guest that is gone closes no connection. */
+  async connect(record: VmRecord, machine: RunningMachine, signal: AbortSignal): Promise<GuestSession> {
+    return this.#connect(record, machine, {
+      timeoutMs: this.#deps.timeouts.readyMs[machine.identity.accelerator],
+      signal,
+    });
+  }
+
+  async #connect(
+    record: VmRecord,
+    machine: RunningMachine,
+    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  ): Promise<GuestSession> {
+    const session = await this.#deps.shell.connect(targetOf(record), { timeoutMs }, signal);
+    void machine.exited.then(() => session.abandon());
+    return session;
   }
 
   /**
@@ -176,11 +185,13 @@ export class MachineRunner {
    */
   async shutDown(record: VmRecord, machine: RunningMachine, context: ShutDownContext): Promise<'clean' | 'killed'> {
     const { accelerator } = machine.identity;
-    const timeoutMs = STOP_CONNECT_TIMEOUT_MS[accelerator];
+    const { timeouts } = this.#deps;
+    const timeoutMs = timeouts.stopConnectMs[accelerator];
+    const powerOffMs = timeouts.powerOffMs[accelerator];
     try {
       await using session =
-        context.session ?? (await this.#deps.shell.connect(targetOf(record), { timeoutMs }, context.signal));
-      await session.run({ program: '/bin/sync', timeoutMs: POWER_OFF_TIMEOUT_MS[accelerator] }, context.signal);
+        context.session ?? (await this.#connect(record, machine, { timeoutMs, signal: context.signal }));
+      await session.run({ program: '/bin/sync', timeoutMs: powerOffMs }, context.signal);
       await session.run({ program: '/sbin/poweroff', timeoutMs }, context.signal);
     } catch (error) {
       // A guest that powers off takes the connection with it; one that does not answer gets the button.
@@ -188,7 +199,7 @@ export class MachineRunner {
       context.log(`Asking over ssh ended with: ${error.message}`);
       if (!(await hasExited(machine, 0))) await machine.pressPowerButton(context.signal);
     }
-    if (await hasExited(machine, POWER_OFF_TIMEOUT_MS[accelerator], context.signal)) return 'clean';
+    if (await hasExited(machine, powerOffMs, context.signal)) return 'clean';
     context.log('The guest did not power off in time; its VMM is killed.');
     await machine.kill();
     return 'killed';

@@ -192,6 +192,8 @@ export interface GuestSession extends AsyncDisposable {
   upload(uploads: readonly GuestUpload[], signal: AbortSignal): Promise<void>;
   /** Streams a host folder's content into a guest folder as a tar; modes and symlinks kept, owner root. */
   uploadTree(hostDir: string, guestDir: string, signal: AbortSignal): Promise<void>;
+  /** The guest is gone: drops the connection without a word, and whatever waits for it fails with GUEST_UNREACHABLE. */
+  abandon(): void;
 }
 
 export interface GuestShell {

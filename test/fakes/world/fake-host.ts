@@ -78,6 +78,7 @@ export function fakeShell(host: FakeHost, onPowerOff: (address: string) => void)
         },
         upload: () => Promise.resolve(),
         uploadTree: () => Promise.resolve(),
+        abandon: () => undefined,
         [Symbol.asyncDispose]: () => Promise.resolve(void host.openSessions.delete(session)),
       };
       host.openSessions.add(session);

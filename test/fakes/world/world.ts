@@ -18,6 +18,7 @@ import { planAddresses, planBridge } from '../../../src/core/networks/address-pl
 import { NetworkService } from '../../../src/core/networks/network-service.ts';
 import { OperationService } from '../../../src/core/operations/operation-service.ts';
 import { MachineRunner } from '../../../src/core/vms/machine-runner.ts';
+import { machineTimeouts } from '../../../src/core/vms/machine-timeouts.ts';
 import { VmService } from '../../../src/core/vms/vm-service.ts';
 import {
   fakeAssets,
@@ -102,7 +103,7 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
   const watchedEngine = watch('engine', engine);
   const engines = watch('engines', { choose: () => Promise.resolve(watchedEngine), forIdentity: () => watchedEngine });
   const shell = watch('shell', fakeShell(host, powerOff));
-  const runner = new MachineRunner({ network, shell, keys, disks, folders, assets, now });
+  const runner = new MachineRunner({ network, shell, keys, disks, folders, assets, timeouts: machineTimeouts(1), now });
   const publish = (change: Parameters<EventBus['publish']>[0]): void => bus.publish(change);
   const imageService = new ImageService({
     images: watch('images', images),
