@@ -1,4 +1,4 @@
-/** How long a guest may take, `ms`. Software emulation is given more: an ordinary boot takes about 15 s there. */
+/** How long a guest may take, `ms`. Software emulation is given more: an ordinary boot takes about 15 s there, ten times that on a busy machine. */
 import type { Accelerator } from '../../contracts/vm.ts';
 
 type PerAccelerator = Readonly<Record<Accelerator, number>>;
@@ -13,7 +13,7 @@ export interface MachineTimeouts {
 }
 
 const MACHINE_TIMEOUTS: MachineTimeouts = {
-  readyMs: { kvm: 60_000, tcg: 240_000 },
+  readyMs: { kvm: 60_000, tcg: 600_000 },
   powerOffMs: { kvm: 20_000, tcg: 90_000 },
   stopConnectMs: { kvm: 5_000, tcg: 30_000 },
 };
