@@ -51,7 +51,10 @@ function quote(value: string): string {
   return `'${value.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/** Ends every process of a group; what ssh runs in a second channel. */
+/**
+ * Ends every process of a group; what ssh runs in a second channel. Root's shell may be any: dash takes neither
+ * `-KILL --` nor, like busybox, a name it does not know; this form they all take.
+ */
 export function killLine(processGroup: number): string {
-  return `kill -KILL -- -${processGroup}`;
+  return `kill -9 -${processGroup}`;
 }

@@ -124,17 +124,20 @@ export class SshGuestSession implements GuestSession {
   async #execute(execution: Execution, signal: AbortSignal): Promise<Ending> {
     if (signal.aborted) return { how: 'aborted' };
     using watch = new Watch(execution.timeoutMs, signal);
-    const opening = this.#open(execution.line);
-    const channel = await Promise.race([this.#lost, opening, watch.fired]);
-    if (typeof channel === 'string') {
+    const opening = this.#open(execution.line, (channel) => ({
+      channel,
+      program: new RunningProgram(channel, execution),
+    }));
+    const opened = await Promise.race([this.#lost, opening, watch.fired]);
+    if (typeof opened === 'string') {
       // It may still open; nobody will read from it then.
       opening.then(
-        (late) => late.destroy(),
+        (late) => late.program.close(),
         () => undefined,
       );
-      return { how: channel };
+      return { how: opened };
     }
-    const program = new RunningProgram(channel, execution);
+    const { channel, program } = opened;
     const fed = execution.input ? feed(channel, execution.input, () => watch.restart()) : Promise.resolve();
     try {
       const first = await Promise.race([this.#lost, program.ended, watch.fired, onlyFailure(fed)]);
@@ -147,7 +150,11 @@ export class SshGuestSession implements GuestSession {
     }
   }
 
-  async #open(line: string): Promise<ClientChannel> {
+  /**
+   * @param take is given the channel at the very moment it opens: a program that is quick has its exit status in the
+   * same packet, and whoever listens a moment later has missed it.
+   */
+  async #open<T>(line: string, take: (channel: ClientChannel) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const refuse = (cause: unknown): void => {
         const words = `The guest refused to start a program: ${describe(cause)}`;
@@ -156,7 +163,7 @@ export class SshGuestSession implements GuestSession {
       try {
         this.#client.exec(line, (error, channel) => {
           if (error) refuse(error);
-          else resolve(channel);
+          else resolve(take(channel));
         });
       } catch (error) {
         // Thrown at once where the connection is gone.
@@ -169,13 +176,10 @@ export class SshGuestSession implements GuestSession {
   async #kill(program: RunningProgram): Promise<void> {
     const pid = program.pid;
     if (pid !== undefined) {
-      const killing = this.#open(killLine(pid)).then(
-        (channel) => {
-          channel.resume();
-          channel.stderr.resume();
-        },
-        () => undefined,
-      );
+      const killing = this.#open(killLine(pid), (channel) => {
+        channel.resume();
+        channel.stderr.resume();
+      }).catch(() => undefined);
       const dead = Promise.all([killing, program.ended]);
       await within(KILL_WAIT_MS, Promise.race([dead, this.#lost.catch(() => undefined)]));
     }

@@ -50,16 +50,16 @@ export class StepRunner {
     const inputsDigest = stepInputsDigest(step, await this.#inputs(run, control.signal));
     await session.upload(await this.#uploads(run), control.signal);
     for (const [hostDir, guestDir] of treesOf(run)) await session.uploadTree(hostDir, guestDir, control.signal);
-    const { exitStatus, tail } = await session.run(
-      {
-        program: '/bin/bash',
-        args: [guestScriptPath(step)],
-        env: stepEnvironment(step),
-        timeoutMs: run.timeoutMs,
-        onLine: (line) => control.log(line),
-      },
-      control.signal,
-    );
+    const script = {
+      program: '/bin/bash',
+      args: [guestScriptPath(step)],
+      env: stepEnvironment(step),
+      timeoutMs: run.timeoutMs,
+      onLine: (line: string) => control.log(line),
+    };
+    const { exitStatus, tail } = await session.run(script, control.signal).catch((error: unknown) => {
+      throw stepTimedOut(run, error);
+    });
     if (exitStatus !== 0) throw stepFailed(run, exitStatus, tail);
     return {
       name: step.name,
@@ -122,6 +122,20 @@ function fetchedTree(fetch: StepFetch, fetched: ReadonlyMap<string, FetchedTree>
   const tree = fetched.get(fetchKey(fetch.spec));
   if (!tree) throw new AppError('INTERNAL', `The source ${fetchKey(fetch.spec)} was not fetched.`);
   return tree;
+}
+
+/** What the session says of a program that was cut, said of the step; any other error is itself. */
+function stepTimedOut(run: StepRun, error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== 'BUILD_STEP_TIMEOUT') return error;
+  const { name } = run.step;
+  const seconds = Math.round(run.timeoutMs / 1000);
+  return new AppError('BUILD_STEP_TIMEOUT', `Step "${name}" ran longer than its ${seconds} s and was ended.`, {
+    hint:
+      `Its output so far: banger op logs ${run.operationId}. ` +
+      `Give it more time by --step-timeout, or leave it out by --without ${name}.`,
+    details: { ...error.details, step: name },
+    cause: error,
+  });
 }
 
 function stepFailed(run: StepRun, exitStatus: number, tail: readonly string[]): AppError {

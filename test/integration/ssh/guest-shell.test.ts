@@ -55,6 +55,25 @@ async function waitUntilGone(pid: number): Promise<void> {
   await expect.poll(() => identifyProcess(pid), { interval: 20, timeout: 5000 }).toBeUndefined();
 }
 
+test('a program that ends the moment it starts has its status heard', async () => {
+  // Its exit status may come in the same packet as the news that it runs.
+  for (let count = 0; count < 150; count += 1) {
+    expect(await session.run({ program: '/bin/true', timeoutMs: 20_000 }, never)).toMatchObject({ exitStatus: 0 });
+  }
+});
+
+test('a session that is abandoned fails what waits for it, at once', async () => {
+  await using other = await shell.connect(sshd.target, { timeoutMs: 10_000 }, never);
+  const { onLine, seen } = lineWatcher(/^(up)$/);
+  const running = other.run(
+    { program: '/bin/sh', args: ['-c', 'echo up; exec cat'], timeoutMs: 60_000, onLine },
+    never,
+  );
+  await seen;
+  other.abandon();
+  await expect(running).rejects.toMatchObject({ code: 'GUEST_UNREACHABLE' });
+});
+
 test('runs a program with arguments and environment, and gives its lines and status', async () => {
   const lines: string[] = [];
   const result = await session.run(

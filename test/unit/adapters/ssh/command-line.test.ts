@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -64,6 +65,14 @@ test.each(['a\0b', '\ud800'])('refuses the value %j', (text) => {
   expect(() => commandLine({ program: '/bin/true', env: { A: text } }, 'm')).toThrow(AppError);
 });
 
-test('kills a process group, not a process', () => {
-  expect(killLine(123)).toBe('kill -KILL -- -123');
+test.each(['/bin/bash', '/bin/dash'])('kills a whole process group, through %s', async (shell) => {
+  // Two processes in a group of their own; the first line tells that both are there.
+  const group = spawn('/bin/sh', ['-c', 'sleep 600 & echo up; wait'], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [closed] = [once(group, 'close'), await once(group.stdout, 'data')];
+  await execute(shell, ['-c', killLine(group.pid ?? 0)]);
+  // Closed once nobody holds the pipe any more: neither the shell nor its child.
+  expect(await closed).toEqual([null, 'SIGKILL']);
 });
