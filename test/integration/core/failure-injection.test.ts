@@ -111,7 +111,9 @@ describe.each(JOBS)('$name', (job) => {
         expect(operation.error?.code).toBe('OPERATION_CANCELLED');
         expect(world.snapshot(), `after a cancel at call ${index + 1}, ${call}`).toEqual(before);
       } else {
-        expect(operation.state, `cancelled at call ${index + 1}, ${call}: ${operation.error?.message}`).toBe('succeeded');
+        expect(operation.state, `cancelled at call ${index + 1}, ${call}: ${operation.error?.message}`).toBe(
+          'succeeded',
+        );
       }
       world.close();
       freshDir();
