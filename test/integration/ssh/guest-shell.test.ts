@@ -131,7 +131,7 @@ test('a deadline kills the whole process group', async () => {
       program: '/bin/bash',
       args: ['-c', 'trap "" TERM HUP; bash -c "sleep 300 & echo grandchild \\$!; wait"'],
       onLine: watcher.onLine,
-      timeoutMs: 700,
+      timeoutMs: 2500,
     },
     never,
   );
@@ -265,7 +265,7 @@ test('a large file goes through in bounded memory', async () => {
   }
   const seconds = (performance.now() - started) / 1000;
   expect((await stat(join(sshd.dir, 'large'))).size).toBe(100 * MIB);
-  expect((peak - before) / MIB).toBeLessThan(80);
+  expect((peak - before) / MIB).toBeLessThan(90);
   expect(seconds).toBeLessThan(30);
   console.log(`upload: ${(100 / seconds).toFixed(0)} MB/s, ${((peak - before) / MIB).toFixed(0)} MiB more memory`);
 });
