@@ -45,11 +45,9 @@ export async function startSshd(keys: SshdKeys): Promise<LocalSshd> {
   ];
   const configPath = join(dir, 'sshd_config');
   await writeFile(configPath, `${config.join('\n')}\n`);
-  const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', configPath, '-p', String(port)], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    // A group of its own: its connections' processes go with it.
-    detached: true,
-  });
+  // Ended by the kernel should the tests be killed before they can end it.
+  const argv = ['--pdeathsig', 'TERM', '--', '/usr/sbin/sshd', '-D', '-e', '-f', configPath, '-p', String(port)];
+  const child = spawn('setpriv', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(child, 'exit');
   await listening(child);
   let stopped = false;
