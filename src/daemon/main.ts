@@ -9,6 +9,7 @@ import { writeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import type { Config } from '../contracts/config.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
 import { AppError, toAppError } from '../core/app-error.ts';
@@ -23,6 +24,8 @@ import { ensureRuntimeDir } from './runtime-dir.ts';
 import { type RunningServer, startServer } from './server.ts';
 
 const LOCKED_STATUS = '75';
+/** A small young generation: the daemon waits more than it computes, and 2 MB less of it stay resident. */
+const NODE_FLAGS = ['--max-semi-space-size=1'] as const;
 /** For making the namespace, and for finding everything again after a restart. */
 const START_TIMEOUT_MS = 50_000;
 /** For operations to undo what they have made. */
@@ -55,6 +58,9 @@ async function main(argv: readonly string[]): Promise<void> {
     return void process.stdout.write(`${JSON.stringify(await reportHost(paths, values.for))}\n`);
   }
   if (!values.inside) return enter(paths);
+  // V8's compilers neither hurry nor run beside each other: after some hundred requests 7 MB less are resident. Set
+  // here and not on the command line, where a Node that does not know the flag would refuse to start.
+  setFlagsFromString('--efficiency-mode');
   return serve(
     paths,
     values['host-addresses'].split(',').filter((address) => address !== ''),
@@ -72,7 +78,7 @@ async function enter(paths: Paths): Promise<never> {
     ? await ensureNamespace({ paths, signal: AbortSignal.timeout(START_TIMEOUT_MS) })
     : { argvPrefix: [], hostAddresses: [] };
   const lock = ['flock', '--nonblock', '--no-fork', '--conflict-exit-code', LOCKED_STATUS, paths.daemonLock];
-  const self = [process.execPath, ...process.execArgv, process.argv[1] ?? ''];
+  const self = [process.execPath, ...NODE_FLAGS, ...process.execArgv, process.argv[1] ?? ''];
   const flags = ['--inside', `--host-addresses=${namespace.hostAddresses.join(',')}`];
   // By env, which looks the program up on PATH as a shell would; exec keeps the pid that the CLI knows.
   process.execve?.('/usr/bin/env', ['env', ...lock, ...namespace.argvPrefix, ...self, ...flags], process.env);

@@ -1,6 +1,6 @@
 /** Connects to guests by SSH with our own key, accepting the one host key that was given to the guest. */
 import type { Socket } from 'node:net';
-import ssh2, { type Client } from 'ssh2';
+import type { Client } from 'ssh2';
 import { AppError } from '../../core/app-error.ts';
 import type { GuestSession, GuestShell, GuestTarget } from '../../core/vms/ports.ts';
 import { type Bounds, dial, hearGreeting, retry, settle } from './dial.ts';
@@ -40,6 +40,8 @@ async function handshake(
     bounds,
   }: { readonly target: GuestTarget; readonly privateKey: string; readonly bounds: Bounds },
 ): Promise<GuestSession | Error> {
+  // Loaded at first use: a daemon whose VMs nobody touches does without its 7 MB.
+  const { default: ssh2 } = await import('ssh2');
   const pinned = target.hostPublicKey.trim().split(/\s+/)[1] ?? '';
   const client = new ssh2.Client();
   let offered = pinned;

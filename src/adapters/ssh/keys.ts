@@ -1,7 +1,6 @@
 /** Key pairs for guests, and the known_hosts file of our own. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import ssh2 from 'ssh2';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { SshKeys } from '../../core/vms/ports.ts';
 import { writeFileAtomic } from '../../host/atomic-file.ts';
@@ -72,7 +71,7 @@ export function createSshKeys(options: SshKeysOptions): SshKeyStore {
 async function ownKey(sshDir: string): Promise<ClientKey> {
   const path = join(sshDir, 'id_ed25519');
   const existing = await readIfPresent(path);
-  if (existing !== undefined) return { path, privateKey: existing, publicKey: derivePublicKey(path, existing) };
+  if (existing !== undefined) return { path, privateKey: existing, publicKey: await derivePublicKey(path, existing) };
   const pair = await generateKeyPair('banger');
   await mkdir(sshDir, { recursive: true, mode: 0o700 });
   await writeFileAtomic(`${path}.pub`, `${pair.publicKey}\n`, { mode: 0o644 });
@@ -85,11 +84,13 @@ async function userKey(path: string): Promise<ClientKey> {
   if (privateKey === undefined) {
     throw new AppError('CONFIG_INVALID', `The key ${path} (ssh_key_path) does not exist.`, { details: { path } });
   }
-  return { path, privateKey, publicKey: derivePublicKey(path, privateKey) };
+  return { path, privateKey, publicKey: await derivePublicKey(path, privateKey) };
 }
 
 /** Derived, not read from `.pub`: a `.pub` that belongs to another key would lock us out of every guest. */
-function derivePublicKey(path: string, privateKey: string): string {
+async function derivePublicKey(path: string, privateKey: string): Promise<string> {
+  // Loaded at first use, as in guest-shell.ts.
+  const { default: ssh2 } = await import('ssh2');
   const key = ssh2.utils.parseKey(privateKey);
   if (key instanceof Error || !key.isPrivateKey()) {
     const why = key instanceof Error ? describe(key) : 'it is a public key';
