@@ -51,11 +51,11 @@ interface ErrorOutput {
   readonly details?: Record<string, unknown>;
 }
 
-/** Runs a command that must be refused. @returns the error it printed. */
+/** Runs a command that must be refused. @returns the error it printed; with several targets, that of the first. */
 export async function refused(args: readonly string[]): Promise<ErrorOutput & { readonly status: number }> {
   const result = await banger([...args, '--json']);
   if (result.status === 0) throw new Error(`banger ${args.join(' ')} should have been refused\n${result.stdout}`);
-  const printed = JSON.parse(result.stdout || result.stderr) as { error: ErrorOutput };
+  const printed = JSON.parse(result.stderr) as { error: ErrorOutput };
   return { ...printed.error, status: result.status };
 }
 
