@@ -1,5 +1,4 @@
 /** The composition root: the only file that knows which adapter stands behind which port. */
-import { join } from 'node:path';
 import type { Config } from '../contracts/config.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
 import { FileOperationJournal } from '../adapters/journal/operation-journal.ts';
@@ -173,7 +172,7 @@ export function compose(options: ComposeOptions): Composition {
       vms,
       runner,
       steps: new StepRunner(assets, digestTree, now),
-      sources: createSources({ cacheDir: join(paths.cacheDir, 'sources') }),
+      sources: createSources({ cacheDir: paths.cacheDir }),
       disks,
       keys,
       now,
