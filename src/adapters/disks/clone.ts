@@ -1,5 +1,5 @@
 /** Copies a disk image: shared blocks where the filesystem can, else a copy that skips holes. */
-import { chmod, constants, copyFile, open, rm, stat, statfs } from 'node:fs/promises';
+import { chmod, constants, copyFile, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError } from '../../core/app-error.ts';
 import { formatSize } from '../../contracts/size.ts';
@@ -43,9 +43,13 @@ export async function cloneFile(
   signal.throwIfAborted();
   if (await reflink(sourcePath, targetPath)) return 'reflink';
   await assertRoom(sourcePath, targetPath);
-  await (await open(targetPath, 'wx', 0o600)).close();
   try {
-    await runTool(['cp', '--sparse=always', '--reflink=never', '--', sourcePath, targetPath], { signal });
+    // The target must not be there yet: ext4 takes a file that was cut to nothing for one that is being replaced, and
+    // writes it out when it is closed (`auto_da_alloc`, ext4(5)), which costs as much as the copy. Who would have it
+    // overwritten has been refused above; the daemon's umask makes it private from its birth.
+    const flags = ['--sparse=always', '--reflink=never', '--no-clobber'] as const;
+    await runTool(['cp', ...flags, '--', sourcePath, targetPath], { signal });
+    await chmod(targetPath, 0o600);
   } catch (error) {
     await rm(targetPath, { force: true });
     throw error;
