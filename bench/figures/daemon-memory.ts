@@ -1,14 +1,14 @@
 /** What a daemon that does nothing occupies: just started, and after 200 commands; beside a Node that does nothing. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { supervise } from '../../src/host/process.ts';
+import { run } from '../../src/host/process.ts';
 import type { Bench } from '../bench.ts';
 import type { Figure, RunPlan, Series } from '../figure.ts';
-import { withUndo } from '../with-undo.ts';
 
 const MINUTE_MS = 60_000;
 /** Node gives memory back some time after it was used. */
 const IDLE_MS = 5_000;
+const BARE_TIMEOUT_MS = 60_000;
 const COMMANDS = 200;
 const GOAL_MB = 80;
 
@@ -34,10 +34,10 @@ async function measure(bench: Bench, plan: RunPlan): Promise<readonly Series[]> 
     await banger.run(['daemon', 'start'], signal);
     const { pid } = await banger.status(signal);
     bare.push(await bareNode(signal));
-    fresh.push(await residentMb(pid));
+    fresh.push(residentMb(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')));
     for (let count = 0; count < COMMANDS; count += 1) await banger.run(['vm', 'list'], signal);
     await sleep(IDLE_MS, undefined, { signal });
-    used.push(await residentMb(pid));
+    used.push(residentMb(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')));
     say(`daemon memory ${fresh.length}/${runs}: ${fresh.at(-1)?.toFixed(1)} MB, then ${used.at(-1)?.toFixed(1)} MB`);
     longestMs = Math.max(longestMs, performance.now() - startedMs);
   }
@@ -53,21 +53,14 @@ async function measure(bench: Bench, plan: RunPlan): Promise<readonly Series[]> 
   ];
 }
 
-/** Idles for as long as the daemon does. */
+/** Idles for as long as the daemon does, and tells then what it occupies. */
 async function bareNode(signal: AbortSignal): Promise<number> {
-  return withUndo(async (undo) => {
-    const node = await supervise([process.execPath, '-e', 'setInterval(() => {}, 1e6)'], { logPath: '/dev/null' });
-    undo.add('the bare Node', async () => {
-      process.kill(node.pid, 'SIGKILL');
-      await node.exited;
-    });
-    await sleep(IDLE_MS, undefined, { signal });
-    return residentMb(node.pid);
-  });
+  const program = `setTimeout(() => console.log(fs.readFileSync('/proc/self/smaps_rollup', 'utf8')), ${IDLE_MS})`;
+  const argv = [process.execPath, '--eval', program] as const;
+  return residentMb((await run(argv, { signal, timeoutMs: BARE_TIMEOUT_MS })).stdout);
 }
 
-/** Resident memory of a process, 10^6 bytes (proc_pid_smaps(5)). */
-async function residentMb(pid: number): Promise<number> {
-  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+/** @param rollup the text of a process's /proc/PID/smaps_rollup (proc_pid_smaps(5)). @returns 10^6 bytes. */
+function residentMb(rollup: string): number {
   return (Number(/^Rss:\s+(\d+) kB$/m.exec(rollup)?.[1]) * 1024) / 1e6;
 }
