@@ -34,6 +34,7 @@ export async function machineEnvironment(machine: HandMachine): Promise<Record<s
     BENCH_IDENTITY: access.identityPath,
     BENCH_KNOWN_HOSTS: access.knownHostsPath,
     BENCH_KEY_ALIAS: access.hostKeyAlias,
+    BENCH_NODE: process.execPath,
   };
 }
 

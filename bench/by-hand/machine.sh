@@ -8,7 +8,7 @@
 #
 # Inputs: BENCH_ACCELERATOR (kvm or tcg), BENCH_CPUS, BENCH_MEMORY, BENCH_KERNEL, BENCH_INITRD (may be empty),
 #         BENCH_APPEND, BENCH_CONSOLE, BENCH_TAP, BENCH_MAC, BENCH_ADDRESS, BENCH_IDENTITY, BENCH_KNOWN_HOSTS,
-#         BENCH_KEY_ALIAS
+#         BENCH_KEY_ALIAS, BENCH_NODE (runs await-port.ts)
 # start:  BENCH_DISK
 # build:  BENCH_SOURCE           root filesystem to start from
 #         BENCH_TARGET           folder that takes the new image; empty
@@ -26,6 +26,7 @@ ssh_options=(
   -o PreferredAuthentications=publickey -o ConnectTimeout=60 -o LogLevel=ERROR
 )
 guest=root@$BENCH_ADDRESS
+here=${BASH_SOURCE[0]%/*}
 qemu_pid=
 
 # boot DISK
@@ -48,10 +49,8 @@ boot() {
 
 # wait_for_login COMMAND...: tries again until the command, which logs in, succeeds.
 wait_for_login() {
-  # A guest that is not so far drops what it gets: a new attempt beats TCP's own repeats.
-  until timeout 0.3 bash -c "exec 3<>/dev/tcp/$BENCH_ADDRESS/22" 2>/dev/null && "$@"; do
+  until "$BENCH_NODE" "$here/../await-port.ts" "$BENCH_ADDRESS" 22 "$qemu_pid" && "$@"; do
     kill -0 "$qemu_pid"
-    sleep 0.05
   done
 }
 

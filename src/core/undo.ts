@@ -53,3 +53,8 @@ export class Undo {
     return new AggregateError([error, ...failures], describe(error));
   }
 }
+
+/** @throws AggregateError of all of them, where there are any. */
+export function throwAll(failures: readonly AppError[]): void {
+  if (failures.length > 0) throw new AggregateError(failures, failures[0]?.message);
+}

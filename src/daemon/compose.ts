@@ -111,7 +111,7 @@ export function compose(options: ComposeOptions): Composition {
   });
   const publish = (change: Parameters<EventBus['publish']>[0]): void => bus.publish(change);
   const timeouts = machineTimeouts(timeoutScale);
-  const runner = new MachineRunner({ network, shell, keys, disks, folders: machineFolders, assets, timeouts, now });
+  const runner = new MachineRunner({ network, shell, keys, disks, folders: machineFolders, assets, timeouts });
 
   const imageService = new ImageService({
     images,

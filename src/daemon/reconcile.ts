@@ -47,6 +47,7 @@ export async function reconcile(deps: ReconcileDependencies, signal: AbortSignal
   await deps.operations.interruptLeftOver();
   await deps.operations.prune();
   deps.names.clearAll();
+  await attempt('VMMs without a record', () => endUnrecorded(deps, report));
   const adopted: VmRecord[] = [];
   for (const record of deps.vms.list()) {
     await attempt(`VM ${record.name}`, async () => {
@@ -61,6 +62,16 @@ export async function reconcile(deps: ReconcileDependencies, signal: AbortSignal
   await sweepFolders(deps, report, attempt);
   deps.log.info(report, 'reconciled');
   return report;
+}
+
+async function endUnrecorded(deps: ReconcileDependencies, report: ReconcileReport): Promise<void> {
+  const { machineFolders, engines } = deps;
+  const ids = new Set([...deps.vms.list().map((record) => record.id), ...(await machineFolders.list())]);
+  const unrecorded: string[] = [];
+  for (const id of ids) {
+    if (!(await machineFolders.readRuntime(id))) unrecorded.push(machineFolders.locate(id).controlSocketPath);
+  }
+  report.removed.push(...(await engines.endUnrecorded(unrecorded)));
 }
 
 /** @returns true where the VM's machine lives and is ours again. */

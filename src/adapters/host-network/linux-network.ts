@@ -80,6 +80,10 @@ export class LinuxNetwork implements HostNetwork {
     await runTool(['nft', '-f', '-'], { input: ruleset, signal });
   }
 
+  async hasBridge(bridgeName: string): Promise<boolean> {
+    return (await readLinks()).some((link) => link.name === bridgeName && link.kind === 'bridge');
+  }
+
   async listTaps(bridgeName: string): Promise<readonly string[]> {
     const links = await readLinks();
     return links.filter((link) => link.master === bridgeName && link.kind === 'tun').map((link) => link.name);

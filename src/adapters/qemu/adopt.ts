@@ -66,7 +66,8 @@ export async function adopt(identity: MachineIdentity): Promise<QemuMachine | un
   });
 }
 
-async function commandLine(pid: number): Promise<readonly string[]> {
+/** A program and its arguments; empty where there is no such process. */
+export async function commandLine(pid: number): Promise<readonly string[]> {
   try {
     return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
   } catch (error) {

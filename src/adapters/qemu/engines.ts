@@ -8,6 +8,7 @@ import { ProcessError, run } from '../../host/process.ts';
 import { QemuEngine } from './engine.ts';
 import { type HostTsc, readHostTsc } from './host-tsc.ts';
 import { QEMU_INSTALL_HINT } from './launch.ts';
+import { endUnrecorded } from './unrecorded.ts';
 
 const DEFAULT_QEMU = 'qemu-system-x86_64';
 const VERSION_TIMEOUT_MS = 10_000;
@@ -63,6 +64,7 @@ export function createQemuEngines(options: QemuEnginesOptions): Engines {
       if (identity.engine === 'firecracker') throw noFirecracker();
       return engineFor(identity.accelerator);
     },
+    endUnrecorded,
   };
 }
 

@@ -6,7 +6,7 @@ import { parseDpkgStatus } from '../images/dpkg-status.ts';
 import type { ImageService } from '../images/image-service.ts';
 import type { ImageFolders, StagedImage } from '../images/ports.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
-import { Undo } from '../undo.ts';
+import { throwAll, Undo } from '../undo.ts';
 import type { MachineRunner } from '../vms/machine-runner.ts';
 import type { Disks, Engine, MachineFolders, RunningMachine, SshKeys } from '../vms/ports.ts';
 import type { VmRecord, VmRepository } from '../vms/repository.ts';
@@ -145,7 +145,8 @@ export class BuildRun {
   ): Promise<StepRecord[]> {
     const { runner, steps } = this.#deps;
     const diskPath = inputs.staged.rootfsPath;
-    const machine = await runner.boot(job.record, { engine: job.engine, diskPath }, context.stage);
+    const startedAt = this.#deps.now().toISOString();
+    const machine = await runner.boot(job.record, { engine: job.engine, diskPath, startedAt }, context.stage);
     onFailure.add(`VMM of ${job.record.name}`, async () => {
       await machine.kill();
     });
@@ -239,10 +240,6 @@ function endsWith(machine: RunningMachine, signal: AbortSignal): AbortSignal {
     ),
   );
   return AbortSignal.any([signal, gone.signal]);
-}
-
-function throwAll(failures: readonly AppError[]): void {
-  if (failures.length > 0) throw new AggregateError(failures, failures[0]?.message);
 }
 
 function withKeptPath(error: unknown, keptPath: string): AppError {

@@ -88,7 +88,9 @@ export class NetworkService {
       const taps = new Set(await this.#network.listTaps(this.bridge.bridgeName));
       this.#ports.clear();
       for (const port of ports) if (taps.has(port.tapName)) this.#ports.set(port.tapName, port);
-      if (taps.size > 0 || ports.length > 0) await this.#applyRules(signal);
+      // Rules may be left of guests whose TAPs are gone; where there is no bridge there never was a guest.
+      const hadGuests = taps.size > 0 || ports.length > 0 || (await this.#network.hasBridge(this.bridge.bridgeName));
+      if (hadGuests) await this.#applyRules(signal);
       const removal = new Undo();
       for (const tapName of taps) {
         if (!this.#ports.has(tapName)) removal.add(`TAP ${tapName}`, () => this.#network.removeTap(tapName));

@@ -35,6 +35,7 @@ export interface HostNetwork {
   removeTap(tapName: string): Promise<void>;
   /** Replaces banger's one nftables table in one transaction. `ruleset` is text as `nft -f` takes it. */
   applyRuleset(ruleset: string, signal: AbortSignal): Promise<void>;
+  hasBridge(bridgeName: string): Promise<boolean>;
   /** TAPs on our bridge; none where there is no bridge. */
   listTaps(bridgeName: string): Promise<readonly string[]>;
   /** Removes bridge and table; in banger's own namespace the namespace itself goes with them. */

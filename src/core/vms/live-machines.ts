@@ -3,6 +3,8 @@ import type { MachineExit, RunningMachine } from './ports.ts';
 interface LiveMachine {
   readonly machine: RunningMachine;
   readonly startedAt: string;
+  /** Aborted when the VMM is gone, whoever ended it. */
+  readonly ended: AbortSignal;
 }
 
 /** The VMMs that run now, and what to do when one ends by itself. Held in memory only; evidence rebuilds it. */
@@ -16,8 +18,10 @@ export class LiveMachines {
   }
 
   add(vmId: string, machine: RunningMachine, startedAt: string): void {
-    this.#live.set(vmId, { machine, startedAt });
+    const ended = new AbortController();
+    this.#live.set(vmId, { machine, startedAt, ended: ended.signal });
     void machine.exited.then((exit) => {
+      ended.abort();
       // Whoever stops a machine on purpose takes it out first.
       if (this.#live.get(vmId)?.machine !== machine) return;
       this.#live.delete(vmId);

@@ -3,7 +3,7 @@ import { AppError } from '../app-error.ts';
 import type { GuestAssets } from '../builds/ports.ts';
 import type { NetworkService } from '../networks/network-service.ts';
 import type { StageRunner } from '../operations/operation-context.ts';
-import { Undo } from '../undo.ts';
+import { throwAll, Undo } from '../undo.ts';
 import { identityFiles, REACHABILITY_FILES, REACHABILITY_SYMLINKS } from './guest-identity.ts';
 import type { MachineTimeouts } from './machine-timeouts.ts';
 import { networkArguments } from './network-arguments.ts';
@@ -28,7 +28,6 @@ export interface MachineRunnerDependencies {
   readonly folders: MachineFolders;
   readonly assets: GuestAssets;
   readonly timeouts: MachineTimeouts;
-  readonly now: () => Date;
 }
 
 const SSH_PORT = 22;
@@ -83,7 +82,7 @@ export class MachineRunner {
    */
   async boot(
     record: VmRecord,
-    plan: { readonly engine: Engine; readonly diskPath: string },
+    plan: { readonly engine: Engine; readonly diskPath: string; readonly startedAt: string },
     stage: StageRunner,
   ): Promise<RunningMachine> {
     const { engine } = plan;
@@ -99,7 +98,7 @@ export class MachineRunner {
       undo.add(`runtime record of ${record.name}`, () => folders.clearRuntime(record.id));
       const machine = await stage('boot', async (context) => {
         await folders.ensureRunDir(record.id);
-        const started = await engine.start(await this.#spec(record, plan.diskPath), context.signal);
+        const started = await engine.start(await this.#spec(record, plan), context.signal);
         context.note(startNote(engine, started));
         return started;
       });
@@ -113,7 +112,10 @@ export class MachineRunner {
     }
   }
 
-  async #spec(record: VmRecord, diskPath: string): Promise<Parameters<Engine['start']>[0]> {
+  async #spec(
+    record: VmRecord,
+    { diskPath, startedAt }: { readonly diskPath: string; readonly startedAt: string },
+  ): Promise<Parameters<Engine['start']>[0]> {
     const { network, folders } = this.#deps;
     const folder = folders.locate(record.id);
     const nameServers = await network.guestNameServers();
@@ -130,8 +132,7 @@ export class MachineRunner {
       consolePath: folder.consolePath,
       vmmLogPath: folder.vmmLogPath,
       controlSocketPath: folder.controlSocketPath,
-      onIdentity: (identity) =>
-        folders.writeRuntime(record.id, { identity, startedAt: this.#deps.now().toISOString() }),
+      onIdentity: (identity) => folders.writeRuntime(record.id, { identity, startedAt }),
     };
   }
 
@@ -210,8 +211,7 @@ export class MachineRunner {
     const undo = new Undo();
     undo.add(`runtime record of ${record.name}`, () => this.#deps.folders.clearRuntime(record.id));
     undo.add(`TAP ${record.tapName}`, () => this.#deps.network.detach(record.tapName));
-    const failures = await undo.run();
-    if (failures.length > 0) throw new AggregateError(failures, failures[0]?.message);
+    throwAll(await undo.run());
   }
 
   /** Removes everything a machine has on the host but its record: VMM, TAP, pinned key, folders. */

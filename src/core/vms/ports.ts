@@ -99,6 +99,14 @@ export interface Engines {
   choose(): Promise<Engine>;
   /** The engine that can adopt this machine. */
   forIdentity(identity: MachineIdentity): Engine;
+  /**
+   * Ends VMMs that run though nothing was written down about them: a daemon was killed in the instant between. No
+   * guest has run in them.
+   *
+   * @param controlSocketPaths those of machines that have no runtime record.
+   * @returns the paths of those that ran.
+   */
+  endUnrecorded(controlSocketPaths: readonly string[]): Promise<readonly string[]>;
 }
 
 /** A file written into a filesystem image that is not mounted. */

@@ -7,7 +7,7 @@ import type { ImageService } from '../images/image-service.ts';
 import { newId } from '../ids.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
 import type { OperationService } from '../operations/operation-service.ts';
-import { Undo } from '../undo.ts';
+import { throwAll, Undo } from '../undo.ts';
 import { LiveMachines } from './live-machines.ts';
 import { planRecord, resolveSpec, type ResolvedSpec, type VmDefaults } from './machine-plan.ts';
 import type { MachineRunner } from './machine-runner.ts';
@@ -72,11 +72,17 @@ export class VmService {
       .map((vm) => vm.name);
   }
 
-  /** Where a running guest is reached. @throws AppError VM_NOT_FOUND, VM_STATE_INVALID. */
-  address(name: string): string {
-    const vm = this.get(name);
-    allowVerb('ssh', vm);
-    return vm.address;
+  /**
+   * Where a running guest is reached, and when it is so no more: a guest that is gone closes no connection.
+   *
+   * @throws AppError VM_NOT_FOUND, VM_STATE_INVALID.
+   */
+  reach(name: string): { readonly address: string; readonly ended: AbortSignal } {
+    const record = this.#record(name);
+    allowVerb('ssh', this.#view(record));
+    const live = this.#live.get(record.id);
+    if (!live) throw new AppError('INTERNAL', `VM "${name}" runs and has no VMM.`);
+    return { address: record.address, ended: live.ended };
   }
 
   async sshAccess(name: string): Promise<SshAccess> {
@@ -175,7 +181,9 @@ export class VmService {
     const undo = new Undo();
     undo.add(`record of ${record.name}`, () => this.#forget(record));
     try {
-      undo.add(`folder of ${record.name}`, () => folders.remove(record.id));
+      undo.add(`machine of ${record.name}`, async () => {
+        throwAll(await runner.remove(record, this.#live.take(record.id)));
+      });
       const folder = await folders.create(record.id);
       await context.stage('clone', async (stage) =>
         stage.note(
@@ -184,12 +192,13 @@ export class VmService {
       );
       await context.stage('personalise', async (stage) => {
         await runner.personalise(record, plan.hostPrivateKey, folder.diskPath, stage.signal);
-        undo.add(`pinned host key of ${record.name}`, () => keys.unpin(record.id));
         await keys.pin(record.id, record.hostPublicKey);
       });
-      const ready: VmRecord = { ...record, phase: 'ready' };
+      if (plan.start) await this.#boot(record, plan.engine, context);
+      // Only now: a daemon that is killed before leaves a VM that its next start removes. The record is read again,
+      // since its image may have been promoted meanwhile.
+      const ready: VmRecord = { ...(vms.find(record.id) ?? record), phase: 'ready' };
       vms.update(ready);
-      if (plan.start) await this.#boot(ready, plan.engine, context);
       undo.clear();
       return this.#view(ready, 'settled');
     } catch (error) {
@@ -237,8 +246,9 @@ export class VmService {
   async #boot(record: VmRecord, engine: Engine, context: OperationContext): Promise<void> {
     this.#failures.delete(record.id);
     const { diskPath } = this.#deps.folders.locate(record.id);
-    const machine = await this.#deps.runner.boot(record, { engine, diskPath }, context.stage);
-    this.#live.add(record.id, machine, this.#deps.now().toISOString());
+    const startedAt = this.#deps.now().toISOString();
+    const machine = await this.#deps.runner.boot(record, { engine, diskPath, startedAt }, context.stage);
+    this.#live.add(record.id, machine, startedAt);
   }
 
   async #stop(record: VmRecord, context: OperationContext): Promise<void> {
@@ -264,8 +274,7 @@ export class VmService {
 
   async #remove(record: VmRecord): Promise<void> {
     this.#deps.vms.update({ ...record, phase: 'deleting' });
-    const failures = await this.#deps.runner.remove(record, this.#live.take(record.id));
-    if (failures.length > 0) throw new AggregateError(failures, failures[0]?.message);
+    throwAll(await this.#deps.runner.remove(record, this.#live.take(record.id)));
     this.#forget(record);
   }
 
@@ -287,8 +296,7 @@ export class VmService {
     },
     work: (context: OperationContext) => Promise<Vm | undefined>,
   ): Operation {
-    if (plan.needed) this.#busy.set(record.id, plan.state);
-    return this.#deps.operations.start(
+    const operation = this.#deps.operations.start(
       { kind: plan.kind, target: record.name, stages: plan.stages },
       async (context) => {
         if (!plan.needed) for (const stage of plan.stages) context.skip(stage, 'nothing to do');
@@ -299,6 +307,9 @@ export class VmService {
         }
       },
     );
+    // Its work begins after us. An operation that could not be recorded has no work, and keeps nobody from the VM.
+    if (plan.needed) this.#busy.set(record.id, plan.state);
+    return operation;
   }
 
   /** A VM that is gone has been taken out already, and is not told of again. */
@@ -315,13 +326,17 @@ export class VmService {
     if (exit.reason !== 'guest-shutdown' && exit.reason !== 'guest-reset') {
       this.#failures.set(vmId, `${exit.reason}: ${exit.detail}`);
     }
+    // It cannot be started anew while its TAP is being taken away.
+    const isIdle = !this.#busy.has(vmId);
+    if (isIdle) this.#busy.set(vmId, 'stopping');
     try {
       await this.#deps.runner.release(record);
       if (record.ephemeral) await this.#remove(record);
     } catch (error) {
       this.#deps.log('Could not clean up after a VMM', { vm: name, error: describe(error) });
+    } finally {
+      if (isIdle) this.#release(record);
     }
-    this.#deps.publish({ resource: 'vm', name, change: 'updated' });
   }
 
   /** A VMM that was found running after a restart of the daemon. */

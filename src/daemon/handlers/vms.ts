@@ -16,6 +16,18 @@ export function vmHandlers(vms: VmService, dial: Dial): Pick<Handlers, VmRoute> 
     vmStop: ({ params }) => vms.stop(params.name),
     vmDelete: ({ params }) => vms.delete(params.name),
     vmSshAccess: ({ params }) => vms.sshAccess(params.name),
-    vmTunnel: ({ params }, { signal }) => dial(vms.address(params.name), params.port, signal),
+    vmTunnel: async ({ params }, { signal }) => {
+      const { address, ended } = vms.reach(params.name);
+      return closedBy(ended, await dial(address, params.port, signal));
+    },
   };
+}
+
+/** A connection that breaks when the VMM at its other end is gone. */
+function closedBy(ended: AbortSignal, connection: Duplex): Duplex {
+  const close = (): void => void connection.destroy();
+  ended.addEventListener('abort', close, { once: true });
+  connection.once('close', () => ended.removeEventListener('abort', close));
+  if (ended.aborted) close();
+  return connection;
 }

@@ -61,6 +61,7 @@ export function fakeNetwork(host: FakeHost): HostNetwork {
     addTap: (port) => Promise.resolve(void host.taps.add(port.tapName)),
     removeTap: (tapName) => Promise.resolve(void host.taps.delete(tapName)),
     applyRuleset: () => Promise.resolve(),
+    hasBridge: () => Promise.resolve(host.taps.size > 0),
     listTaps: () => Promise.resolve([...host.taps]),
     removeAll: () => Promise.resolve(host.taps.clear()),
     guestNameServers: () => Promise.resolve(['169.254.1.1']),

@@ -101,9 +101,13 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
   const assets = watch('assets', fakeAssets());
   const kernels = watch('kernels', fakeKernels());
   const watchedEngine = watch('engine', engine);
-  const engines = watch('engines', { choose: () => Promise.resolve(watchedEngine), forIdentity: () => watchedEngine });
+  const engines = watch('engines', {
+    choose: () => Promise.resolve(watchedEngine),
+    forIdentity: () => watchedEngine,
+    endUnrecorded: () => Promise.resolve([]),
+  });
   const shell = watch('shell', fakeShell(host, powerOff));
-  const runner = new MachineRunner({ network, shell, keys, disks, folders, assets, timeouts: machineTimeouts(1), now });
+  const runner = new MachineRunner({ network, shell, keys, disks, folders, assets, timeouts: machineTimeouts(1) });
   const publish = (change: Parameters<EventBus['publish']>[0]): void => bus.publish(change);
   const imageService = new ImageService({
     images: watch('images', images),

@@ -19,6 +19,7 @@ function portOf(host: number, nat = false): NetworkPort {
 class FakeNetwork implements HostNetwork {
   readonly calls: string[] = [];
   readonly taps = new Set<string>();
+  bridgeThere = false;
   /** Addresses in the table that stands. */
   guests: string[] = [];
   nameServers: readonly string[] = ['169.254.1.1'];
@@ -49,6 +50,11 @@ class FakeNetwork implements HostNetwork {
       if (!this.taps.has(device)) throw new AppError('NETWORK_UNAVAILABLE', `no ${device}`);
     }
     this.guests = guests;
+  }
+
+  async hasBridge(bridgeName: string): Promise<boolean> {
+    await this.#call(`has ${bridgeName}`);
+    return this.bridgeThere;
   }
 
   async listTaps(): Promise<readonly string[]> {
@@ -244,8 +250,16 @@ describe('restore', () => {
     const network = new FakeNetwork();
     const service = serviceOn(network);
     await service.restore([], never);
-    expect(network.calls).toEqual(['list']);
+    expect(network.calls).toEqual(['list', 'has banger0']);
     expect(service.isEmpty()).toBe(true);
+  });
+
+  it('leaves no rules of guests that are gone, TAP and all', async () => {
+    const network = new FakeNetwork();
+    network.bridgeThere = true;
+    network.guests = ['10.77.0.2'];
+    await serviceOn(network).restore([], never);
+    expect(network.guests).toEqual([]);
   });
 
   it('removes every TAP of nobody, none spared because another failed', async () => {
