@@ -47,6 +47,7 @@ async function kernelArguments({ vm, hostname, addresses }: HandMachine): Promis
     'rootfstype=ext4',
     'net.ifnames=0',
     'panic=1',
+    'edd=off',
     // Who starts such guests by hand has learnt this too: without it many hang in their first instant.
     ...(tsc ? [`tsc_early_khz=${tsc.khz}`, `tsc=${tsc.trusted ? 'reliable' : 'unstable'}`] : []),
     `ip=${vm.address}::${addresses.gateway}:${addresses.netmask}:${hostname}:eth0:off`,

@@ -56,7 +56,13 @@ export function toAppError(error: unknown): AppError {
       cause: error,
     });
   }
+  if (isDiskFull(error)) return new AppError('DISK_FULL', `The disk is full: ${describe(error)}`, { cause: error });
   return new AppError('INTERNAL', `Unexpected fault: ${describe(error)}`, { cause: error });
+}
+
+/** What the file system says where no space, or none of the user's quota, is left; any write may meet it. */
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }
 
 /** A thrown value in one line. */

@@ -26,6 +26,8 @@ export function openLog(options: LogOptions): Log {
   rotate(options.path, options.rotateBytes ?? ROTATE_BYTES);
   const file = pino.destination({ dest: options.path, sync: true, append: true, mode: 0o600 });
   // A log that cannot be written (a full disk) must not take the daemon with it.
+  // The daemon's stderr is that very file mostly, and fails with it: nobody is left to be told then.
+  process.stderr.on('error', () => undefined);
   file.on('error', (error: Error) => {
     process.stderr.write(`bangerd: the log ${options.path} cannot be written: ${error.message}\n`);
   });

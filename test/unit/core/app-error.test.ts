@@ -49,6 +49,11 @@ describe('toAppError', () => {
     expect(error.cause).toBe(thrown);
   });
 
+  test.each(['ENOSPC', 'EDQUOT'])('%s from any write is a full disk, not a fault of ours', (code) => {
+    const thrown = Object.assign(new Error(`${code}: no space left on device, write`), { code });
+    expect(toAppError(thrown)).toMatchObject({ code: 'DISK_FULL', cause: thrown });
+  });
+
   test('of several, the first speaks and the others are named', () => {
     const first = new AppError('BUILD_STEP_FAILED', 'It failed.', { details: { step: 'user' } });
     const joined = new AggregateError([first, new AppError('CLEANUP_FAILED', 'TAP left.'), 'odd']);
