@@ -21,7 +21,7 @@ const XFS_BYTES = 8 * 2 ** 30;
 
 export const clone: Figure = {
   name: 'clone',
-  runs: 15,
+  runs: 40,
   budgetMs: 4 * MINUTE_MS,
   usualMs: MINUTE_MS / 2,
   needs: 'image',
