@@ -142,6 +142,16 @@ export const ERRORS = catalogue({
     title: 'The guest does not answer',
     hint: 'Look at the console, or restart the VM.',
   },
+  AGENT_UNREACHABLE: {
+    status: 502,
+    title: 'The agent in the guest does not answer',
+    hint: 'Is banger-agent active in the guest? An image without it is used over ssh.',
+  },
+  AGENT_FAILED: {
+    status: 502,
+    title: 'The agent in the guest could not do what it was asked',
+    hint: 'Its journal in the guest says more: journalctl -u banger-agent.',
+  },
 
   // The host
   ENGINE_UNAVAILABLE: {

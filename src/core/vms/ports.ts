@@ -1,4 +1,5 @@
 /** What the domain needs of the machine to run VMs. Adapters implement these; tests fake them. */
+import type { Duplex } from 'node:stream';
 import type { SshAccess, Accelerator, EngineName } from '../../contracts/vm.ts';
 
 /** Enough to find a VMM again after the daemon was restarted, and to be sure that it is the same one. */
@@ -9,6 +10,8 @@ export interface MachineIdentity {
   readonly startTimeTicks: number;
   readonly bootId: string;
   readonly controlSocketPath: string;
+  /** Absent where an earlier banger started it, which knew no agent. */
+  readonly agentSocketPath?: string | undefined;
 }
 
 export interface MachineDrive {
@@ -35,6 +38,8 @@ export interface MachineSpec {
   readonly consolePath: string;
   readonly vmmLogPath: string;
   readonly controlSocketPath: string;
+  /** Where the VMM offers the channel to the guest's agent. */
+  readonly agentSocketPath: string;
   /**
    * Written down before the VMM runs a single guest instruction, so that a crash in between leaves evidence;
    * again for each retry of the boot watchdog.
@@ -56,6 +61,11 @@ export interface RunningMachine {
   readonly bootRetries: number;
   /** Settles when the VMM is gone; never rejects. */
   readonly exited: Promise<MachineExit>;
+  /**
+   * A stream to the guest's agent, open as soon as the VMM runs, long before there is an agent. One at a time: a second
+   * one waits until the first is closed. Undefined where the VMM has no such channel.
+   */
+  openAgentStream(signal: AbortSignal): Promise<Duplex | undefined>;
   /** Presses the power button; what the guest makes of it is its own affair. */
   pressPowerButton(signal: AbortSignal): Promise<void>;
   /** SIGTERM, then SIGKILL after a bound; returns when the VMM is gone. */
@@ -257,6 +267,7 @@ export interface MachineFolder {
   readonly consolePath: string;
   readonly vmmLogPath: string;
   readonly controlSocketPath: string;
+  readonly agentSocketPath: string;
 }
 
 /** What is true of a running VM now; found again after a restart by this and the evidence it names. */
