@@ -60,6 +60,8 @@ export const imageSchema = z.object({
   packageCount: z.number().int().nonnegative().optional(),
   /** Hash of the sorted `name version` list of installed packages. */
   packagesDigest: digestSchema.optional(),
+  /** Version of the guest agent in it; absent where it has none. */
+  agentVersion: z.string().optional(),
   createdAt: z.iso.datetime(),
   provenance: provenanceSchema,
 });

@@ -35,6 +35,8 @@ export const vmSchema = z.object({
   accelerator: z.enum(ACCELERATORS).optional(),
   /** Pid of the VMM. */
   pid: z.number().int().optional(),
+  /** Version of the agent in the guest; set while one answers. */
+  agentVersion: z.string().optional(),
   /** Why the state is `failed`. */
   stateReason: z.string().optional(),
   /** The VM is removed when it stops. */

@@ -2,6 +2,7 @@
 import type { Config } from '../contracts/config.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
 import { FileOperationJournal } from '../adapters/journal/operation-journal.ts';
+import { createAgentConnector } from '../adapters/agent/agent-connector.ts';
 import { createDebianBootstrapper } from '../adapters/bootstrap/debian.ts';
 import { dialGuest } from '../adapters/dial/guest-dial.ts';
 import { createDisks } from '../adapters/disks/disks.ts';
@@ -35,8 +36,11 @@ import { planAddresses, planBridge } from '../core/networks/address-plan.ts';
 import { tableNameOf } from '../core/networks/firewall-plan.ts';
 import { NetworkService } from '../core/networks/network-service.ts';
 import { OperationService } from '../core/operations/operation-service.ts';
+import { LiveMachines } from '../core/vms/live-machines.ts';
 import { MachineRunner } from '../core/vms/machine-runner.ts';
 import { machineTimeouts } from '../core/vms/machine-timeouts.ts';
+import { VmCreation } from '../core/vms/vm-creation.ts';
+import { VmDirectory } from '../core/vms/vm-directory.ts';
 import { VmService } from '../core/vms/vm-service.ts';
 import type { Paths } from '../host/paths.ts';
 import type { DaemonFacts } from './handlers/daemon.ts';
@@ -111,7 +115,18 @@ export function compose(options: ComposeOptions): Composition {
   });
   const publish = (change: Parameters<EventBus['publish']>[0]): void => bus.publish(change);
   const timeouts = machineTimeouts(timeoutScale);
-  const runner = new MachineRunner({ network, shell, keys, disks, folders: machineFolders, assets, timeouts });
+  const warn = (message: string, facts: Record<string, unknown>): void => log.warn(facts, message);
+  const runner = new MachineRunner({
+    network,
+    shell,
+    keys,
+    disks,
+    folders: machineFolders,
+    assets,
+    timeouts,
+    connector: createAgentConnector(),
+    log: warn,
+  });
 
   const imageService = new ImageService({
     images,
@@ -138,8 +153,12 @@ export function compose(options: ComposeOptions): Composition {
     diskBytes: config.vm_defaults.disk_size,
   };
   const { cidr } = config.network;
-  const vmService = new VmService({
+  const live = new LiveMachines();
+  const directory = new VmDirectory({ vms, live, publish });
+  const creation = new VmCreation({
     vms,
+    directory,
+    live,
     images: imageService,
     operations,
     engines,
@@ -151,8 +170,19 @@ export function compose(options: ComposeOptions): Composition {
     defaultImageName: config.default_image_name,
     cidr,
     suggestName,
-    publish,
-    log: (message, facts) => log.warn(facts, message),
+    now,
+  });
+  const vmService = new VmService({
+    vms,
+    directory,
+    live,
+    creation,
+    operations,
+    engines,
+    runner,
+    folders: machineFolders,
+    keys,
+    log: warn,
     now,
   });
   const buildService = new BuildService({

@@ -76,22 +76,28 @@ async function endUnrecorded(deps: ReconcileDependencies, report: ReconcileRepor
 
 /** @returns true where the VM's machine lives and is ours again. */
 async function settleMachine(record: VmRecord, deps: ReconcileDependencies, report: ReconcileReport): Promise<boolean> {
-  const found = await findMachine(record.id, deps);
-  const unfinished = record.transient || record.phase !== 'ready' || (record.ephemeral && !found);
-  if (unfinished) {
-    const failures = await deps.runner.remove(record, found?.machine);
-    report.failed.push(...failures.map((failure) => failure.message));
-    if (failures.length === 0) deps.vms.delete(record.id);
-    report.removed.push(record.name);
+  if (record.transient || record.phase !== 'ready') {
+    // Nothing in it is to be saved, so it need not be controlled to be ended: one may hang that was just being started.
+    await deps.engines.endUnrecorded([deps.machineFolders.locate(record.id).controlSocketPath]);
+    await removeMachine(record, deps, report);
     return false;
   }
+  const found = await findMachine(record.id, deps);
   if (!found) {
-    await deps.machineFolders.clearRuntime(record.id);
+    if (record.ephemeral) await removeMachine(record, deps, report);
+    else await deps.machineFolders.clearRuntime(record.id);
     return false;
   }
   deps.vmService.adopt(record, found.machine, found.runtime);
   report.adopted.push(record.name);
   return true;
+}
+
+async function removeMachine(record: VmRecord, deps: ReconcileDependencies, report: ReconcileReport): Promise<void> {
+  const failures = await deps.runner.remove(record, undefined);
+  report.failed.push(...failures.map((failure) => failure.message));
+  if (failures.length === 0) deps.vms.delete(record.id);
+  report.removed.push(record.name);
 }
 
 async function findMachine(

@@ -131,6 +131,7 @@ export function machineFiles(
   readonly vmmLog: string;
   readonly runtime: string;
   readonly controlSocket: string;
+  readonly agentSocket: string;
 } {
   return {
     disk: join(dir, 'disk.ext4'),
@@ -138,6 +139,7 @@ export function machineFiles(
     vmmLog: join(dir, 'vmm.log'),
     runtime: join(dir, 'runtime.json'),
     controlSocket: join(runDir, 'qmp.sock'),
+    agentSocket: join(runDir, 'agent.sock'),
   };
 }
 

@@ -20,6 +20,7 @@ export function machineSpec(
     consolePath: join(dir, 'console.log'),
     vmmLogPath: join(dir, 'vmm.log'),
     controlSocketPath: join(dir, 'qmp.sock'),
+    agentSocketPath: join(dir, 'agent.sock'),
     onIdentity: (identity) => {
       identities.push(identity);
       return Promise.resolve();

@@ -41,6 +41,7 @@ export function vmRecord(given: Partial<VmRecord> = {}): VmRecord {
     transient: false,
     createdAt: CREATED_AT,
     phase: 'creating',
+    hasAgent: false,
     engine: 'qemu',
     ...given,
   };

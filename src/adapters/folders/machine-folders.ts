@@ -22,6 +22,7 @@ const runtimeSchema = z.object({
     startTimeTicks: z.number().int(),
     bootId: z.string(),
     controlSocketPath: z.string(),
+    agentSocketPath: z.string().optional(),
   }),
 });
 
@@ -69,11 +70,13 @@ export function createMachineFolders(paths: Pick<Paths, 'vmsDir' | 'machinesDir'
 
 /** @throws AppError PATH_TOO_LONG where the control socket would not fit. */
 function locate(files: ReturnType<typeof machineFiles>): MachineFolder {
-  if (!fitsSocket(files.controlSocket)) {
+  // The longest of them.
+  const longest = files.agentSocket;
+  if (!fitsSocket(longest)) {
     throw new AppError(
       'PATH_TOO_LONG',
-      `${files.controlSocket} is longer than the ${SOCKET_PATH_MAX_BYTES} bytes of a socket's path.`,
-      { details: { path: files.controlSocket } },
+      `${longest} is longer than the ${SOCKET_PATH_MAX_BYTES} bytes of a socket's path.`,
+      { details: { path: longest } },
     );
   }
   return {
@@ -81,6 +84,7 @@ function locate(files: ReturnType<typeof machineFiles>): MachineFolder {
     consolePath: files.console,
     vmmLogPath: files.vmmLog,
     controlSocketPath: files.controlSocket,
+    agentSocketPath: files.agentSocket,
   };
 }
 

@@ -37,7 +37,7 @@ export class HostFactsCollector implements HostInspector {
   }
 
   async inspect(request: InspectRequest, signal: AbortSignal): Promise<HostFacts> {
-    const socketPath = machineFiles(request.machinesDir, join(request.machinesDir, SAMPLE_VM_ID)).controlSocket;
+    const socketPath = machineFiles(request.machinesDir, join(request.machinesDir, SAMPLE_VM_ID)).agentSocket;
     const programs = await findPrograms(request.qemuPath, signal);
     const [tunDevice, kvmDevice, features, stateDir, runtimeFact, memory, nameServers, routes, database] =
       await Promise.all([

@@ -1,4 +1,5 @@
 /** From a machine's spec to QEMU's command line: machine `microvm`, every device on virtio-mmio. Pure. */
+import { AGENT_PORT_NAME } from '../../contracts/agent.ts';
 import type { Accelerator } from '../../contracts/vm.ts';
 import type { MachineDrive, MachineSpec } from '../../core/vms/ports.ts';
 import type { HostTsc } from './host-tsc.ts';
@@ -11,8 +12,8 @@ export interface QemuHost {
   readonly tsc: HostTsc | undefined;
 }
 
-/** virtio-mmio has 24 slots with ACPI on; the network card and the entropy source take one each. */
-export const MAX_DRIVES = 22;
+/** virtio-mmio has 24 slots with ACPI on; the network card, the entropy source and the agent's port take one each. */
+export const MAX_DRIVES = 21;
 
 /**
  * The VMM starts with its guest stopped (`-S`): the caller connects to the control socket and says `cont`.
@@ -40,6 +41,9 @@ export function qemuArgv(spec: MachineSpec, host: QemuHost): [string, ...string[
     ['-netdev', `tap,id=nic0,ifname=${escapeOption(spec.nic.tapName)},script=no,downscript=no`],
     ['-device', `virtio-net-device,netdev=nic0,mac=${spec.nic.macAddress}`],
     ['-device', 'virtio-rng-device'],
+    ['-chardev', agentOption(spec.agentSocketPath)],
+    ['-device', 'virtio-serial-device,max_ports=2'],
+    ['-device', `virtserialport,chardev=agent,name=${AGENT_PORT_NAME},id=agent,nr=1`],
     // Tells a panic from a reboot, once the guest has loaded its driver (pvpanic-mmio).
     ['-device', 'pvpanic'],
   ];
@@ -49,6 +53,11 @@ export function qemuArgv(spec: MachineSpec, host: QemuHost): [string, ...string[
 /** The control socket as it stands on the command line: what a VMM is known by when it is adopted. */
 export function controlOption(controlSocketPath: string): string {
   return `socket,id=control,path=${escapeOption(controlSocketPath)},server=on,wait=off`;
+}
+
+/** The VMM listens; whoever connects speaks to the guest's agent, one at a time. */
+function agentOption(agentSocketPath: string): string {
+  return `socket,id=agent,path=${escapeOption(agentSocketPath)},server=on,wait=off`;
 }
 
 /**

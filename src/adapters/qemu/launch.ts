@@ -117,7 +117,8 @@ class Attempt {
       limit.throwIfAborted();
       throw new AppError('ENGINE_FAILED', 'QEMU ended at once.');
     }
-    return { engine: 'qemu', accelerator, ...found, controlSocketPath: this.#spec.controlSocketPath };
+    const { controlSocketPath, agentSocketPath } = this.#spec;
+    return { engine: 'qemu', accelerator, ...found, controlSocketPath, agentSocketPath };
   }
 
   async #ownEnd(): Promise<AppError> {
@@ -150,7 +151,7 @@ class Attempt {
       process.kill(this.#child.pid, 'SIGKILL');
       await this.#child.exited;
     }
-    await rm(this.#spec.controlSocketPath, { force: true });
+    for (const path of socketsOf(this.#spec)) await rm(path, { force: true });
   }
 
   readonly #lastWords = (): Promise<string> => textTail(this.#spec.vmmLogPath, LOG_LINES, this.#logStart);
@@ -158,10 +159,14 @@ class Attempt {
 
 /** A console of this run alone, ours only from its birth, and no socket of an earlier one. */
 async function prepareFiles(spec: MachineSpec): Promise<void> {
-  await rm(spec.controlSocketPath, { force: true });
+  for (const path of socketsOf(spec)) await rm(path, { force: true });
   const console = await open(spec.consolePath, 'w', 0o600);
   await console.chmod(0o600);
   await console.close();
+}
+
+function socketsOf(spec: MachineSpec): readonly string[] {
+  return [spec.controlSocketPath, spec.agentSocketPath];
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -1,7 +1,9 @@
+import type { Duplex } from 'node:stream';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { MachineExit, MachineIdentity, RunningMachine } from '../../core/vms/ports.ts';
 import type { Supervised } from '../../host/process.ts';
 import { signalProcess } from '../../host/process-identity.ts';
+import { openAgentStream } from './agent-stream.ts';
 import { machineExit } from './exit-reason.ts';
 import { killAndWait, waitUntilGone } from './process-end.ts';
 import type { QmpConnection } from './qmp.ts';
@@ -58,6 +60,11 @@ export class QemuMachine implements RunningMachine {
     this.exited = this.#exit.promise;
     void parts.control.closed.then((reason) => this.#onControlClosed(reason));
     void parts.child?.exited.then(() => this.#settle());
+  }
+
+  async openAgentStream(signal: AbortSignal): Promise<Duplex | undefined> {
+    const { agentSocketPath } = this.identity;
+    return agentSocketPath === undefined ? undefined : openAgentStream(agentSocketPath, signal);
   }
 
   async pressPowerButton(signal: AbortSignal): Promise<void> {

@@ -28,6 +28,7 @@ const rowSchema = z
     created_at: z.string(),
     phase: z.enum(['creating', 'ready', 'deleting']),
     engine: z.enum(ENGINE_NAMES),
+    has_agent: flagSchema,
   })
   .transform((row): VmRecord => ({
     id: row.id,
@@ -49,6 +50,7 @@ const rowSchema = z
     createdAt: row.created_at,
     phase: row.phase,
     engine: row.engine,
+    hasAgent: row.has_agent,
   }));
 
 /** Columns beside `id`, in one order for insert and update. */
@@ -152,5 +154,6 @@ function toRow(record: VmRecord): z.input<typeof rowSchema> {
     created_at: record.createdAt,
     phase: record.phase,
     engine: record.engine,
+    has_agent: record.hasAgent ? 1 : 0,
   };
 }

@@ -2,12 +2,13 @@ import type { BuildRequest, StepName } from '../../contracts/build.ts';
 import type { BootSet, Image, StepRecord } from '../../contracts/image.ts';
 import { AppError, toAppError } from '../app-error.ts';
 import { listDigest } from '../digest.ts';
+import { readAgentVersion } from '../images/agent-version.ts';
 import { parseDpkgStatus } from '../images/dpkg-status.ts';
 import type { ImageService } from '../images/image-service.ts';
 import type { ImageFolders, StagedImage } from '../images/ports.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
 import { throwAll, Undo } from '../undo.ts';
-import type { MachineRunner } from '../vms/machine-runner.ts';
+import { BOOT_STAGES, type MachineRunner } from '../vms/machine-runner.ts';
 import type { Disks, Engine, MachineFolders, RunningMachine, SshKeys } from '../vms/ports.ts';
 import type { VmRecord, VmRepository } from '../vms/repository.ts';
 import type { BuildPlan } from './build-plan.ts';
@@ -62,9 +63,7 @@ export class BuildRun {
       'clone',
       ...(job.sizeBytes > job.source.sizeBytes ? ['grow'] : []),
       ...(fetchesOf(job).length > 0 ? ['fetch'] : []),
-      'network',
-      'boot',
-      'ready',
+      ...BOOT_STAGES,
       ...job.plan.steps.map((step) => `step:${step.name}`),
       'stop',
       'seal',
@@ -146,7 +145,8 @@ export class BuildRun {
     const { runner, steps } = this.#deps;
     const diskPath = inputs.staged.rootfsPath;
     const startedAt = this.#deps.now().toISOString();
-    const machine = await runner.boot(job.record, { engine: job.engine, diskPath, startedAt }, context.stage);
+    const booted = await runner.boot(job.record, { engine: job.engine, diskPath, startedAt }, context);
+    const { machine } = booted;
     onFailure.add(`VMM of ${job.record.name}`, async () => {
       await machine.kill();
     });
@@ -169,7 +169,7 @@ export class BuildRun {
     }
     await steps.tidy(session, alive);
     await context.stage('stop', async (stage) => {
-      const how = await runner.shutDown(job.record, machine, {
+      const how = await runner.shutDown(job.record, booted, {
         session,
         signal: stage.signal,
         log: (line) => stage.log(line),
@@ -195,6 +195,7 @@ export class BuildRun {
     await imageFolders.writePackages(staged, packages);
     const digest = await disks.digest(staged.rootfsPath, signal);
     const { sizeBytes } = await disks.inspect(staged.rootfsPath);
+    const agentVersion = await readAgentVersion(disks, staged.rootfsPath);
     signal.throwIfAborted();
     onFailure.add(`folder of image ${job.name}`, () => imageFolders.remove(job.imageId));
     const files = await imageFolders.publish(staged, job.imageId);
@@ -208,6 +209,7 @@ export class BuildRun {
       digest,
       packageCount: packages.length,
       packagesDigest: listDigest(packages),
+      ...(agentVersion !== undefined && { agentVersion }),
       createdAt: this.#deps.now().toISOString(),
       provenance: {
         method: 'build',

@@ -10,6 +10,7 @@ import type { OperationService } from '../operations/operation-service.ts';
 import { Undo } from '../undo.ts';
 import type { Disks } from '../vms/ports.ts';
 import type { NameReservations, VmRepository } from '../vms/repository.ts';
+import { readAgentVersion } from './agent-version.ts';
 import { collectHistory } from './image-history.ts';
 import type { Bootstrapper, ImageFolders, ImageRepository, KernelInspector } from './ports.ts';
 
@@ -121,6 +122,7 @@ export class ImageService {
             digest,
             packageCount: packages.length,
             packagesDigest: listDigest(packages),
+            ...(await this.#agentIn(staged.rootfsPath)),
             createdAt: this.#deps.now().toISOString(),
             provenance: this.#provenance('bootstrap', context.id, { ...request }),
           });
@@ -147,6 +149,7 @@ export class ImageService {
           boot: bootSet(boot),
           sizeBytes,
           digest: await this.#deps.disks.digest(rootfsPath, stage.signal),
+          ...(await this.#agentIn(rootfsPath)),
           createdAt: this.#deps.now().toISOString(),
           provenance: this.#provenance('register', context.id, { ...request }),
         }),
@@ -258,6 +261,11 @@ export class ImageService {
         this.#deps.names.release(plan.id);
       }
     });
+  }
+
+  async #agentIn(rootfsPath: string): Promise<Pick<Image, 'agentVersion'>> {
+    const agentVersion = await readAgentVersion(this.#deps.disks, rootfsPath);
+    return agentVersion === undefined ? {} : { agentVersion };
   }
 
   #provenance(method: Provenance['method'], operationId: string, parameters: Record<string, unknown>): Provenance {

@@ -1,25 +1,32 @@
-import type { MachineExit, RunningMachine } from './ports.ts';
+import type { BootedMachine } from './machine-runner.ts';
+import type { MachineExit } from './ports.ts';
 
-interface LiveMachine {
-  readonly machine: RunningMachine;
+/** A machine that runs, since when. */
+export interface StartedMachine extends BootedMachine {
   readonly startedAt: string;
+}
+
+interface LiveMachine extends StartedMachine {
   /** Aborted when the VMM is gone, whoever ended it. */
   readonly ended: AbortSignal;
 }
 
-/** The VMMs that run now, and what to do when one ends by itself. Held in memory only; evidence rebuilds it. */
+type ExitListener = (vmId: string, exit: MachineExit) => void;
+
+/** The VMMs that run now, and who hears when one ends by itself. Held in memory only; evidence rebuilds it. */
 export class LiveMachines {
   readonly #live = new Map<string, LiveMachine>();
-  readonly #onExit: (vmId: string, exit: MachineExit) => void;
+  #onExit: ExitListener = () => undefined;
 
-  /** @param onExit is called when a VMM ends that nobody asked to end. */
-  constructor(onExit: (vmId: string, exit: MachineExit) => void) {
-    this.#onExit = onExit;
+  /** @param listener is called when a VMM ends that nobody asked to end; there is one. */
+  onUnexpectedExit(listener: ExitListener): void {
+    this.#onExit = listener;
   }
 
-  add(vmId: string, machine: RunningMachine, startedAt: string): void {
+  add(vmId: string, started: StartedMachine): void {
     const ended = new AbortController();
-    this.#live.set(vmId, { machine, startedAt, ended: ended.signal });
+    const { machine } = started;
+    this.#live.set(vmId, { ...started, ended: ended.signal });
     void machine.exited.then((exit) => {
       ended.abort();
       // Whoever stops a machine on purpose takes it out first.
@@ -34,23 +41,22 @@ export class LiveMachines {
   }
 
   /** Takes a machine out before it is stopped on purpose. */
-  take(vmId: string): RunningMachine | undefined {
-    const machine = this.#live.get(vmId)?.machine;
+  take(vmId: string): StartedMachine | undefined {
+    const taken = this.#live.get(vmId);
     this.#live.delete(vmId);
-    return machine;
+    return taken;
   }
 
   count(): number {
     return this.#live.size;
   }
 
-  ids(): readonly string[] {
-    return [...this.#live.keys()];
-  }
-
-  /** Lets go of every control connection; the VMMs run on. */
+  /** Lets go of every control connection and agent; the VMMs run on. */
   releaseAll(): void {
-    for (const { machine } of this.#live.values()) machine.release();
+    for (const { machine, agent } of this.#live.values()) {
+      agent.close();
+      machine.release();
+    }
     this.#live.clear();
   }
 }

@@ -66,6 +66,7 @@ export function planRecord(facts: RecordFacts, takenAddresses: ReadonlySet<strin
     kernelPath: facts.image.boot.kernelPath,
     initrdPath: facts.image.boot.initrdPath,
     transient: facts.transient,
+    hasAgent: facts.image.agentVersion !== undefined,
     createdAt: facts.createdAt,
     phase: 'creating',
     engine: facts.engine,

@@ -1,9 +1,11 @@
 import type { Image } from '../../contracts/image.ts';
-import { AppError } from '../app-error.ts';
+import type { AppError } from '../app-error.ts';
 import type { GuestAssets } from '../builds/ports.ts';
 import type { NetworkService } from '../networks/network-service.ts';
-import type { StageRunner } from '../operations/operation-context.ts';
+import type { OperationContext } from '../operations/operation-context.ts';
 import { throwAll, Undo } from '../undo.ts';
+import { AgentLink } from './agent-link.ts';
+import type { AgentConnector } from './agent.ts';
 import { identityFiles, REACHABILITY_FILES, REACHABILITY_SYMLINKS } from './guest-identity.ts';
 import type { MachineTimeouts } from './machine-timeouts.ts';
 import { networkArguments } from './network-arguments.ts';
@@ -14,11 +16,14 @@ import type {
   GuestShell,
   GuestTarget,
   MachineFolders,
+  MachineIdentity,
+  MachineSpec,
   RunningMachine,
   SshKeys,
 } from './ports.ts';
-import { waitUntilReady } from './readiness.ts';
+import { awaitGuest, type BootingGuest, GUEST_STAGES } from './readiness.ts';
 import type { VmRecord } from './repository.ts';
+import { type GuestToShutDown, shutDown, type ShutDownContext } from './shut-down.ts';
 
 export interface MachineRunnerDependencies {
   readonly network: NetworkService;
@@ -28,7 +33,26 @@ export interface MachineRunnerDependencies {
   readonly folders: MachineFolders;
   readonly assets: GuestAssets;
   readonly timeouts: MachineTimeouts;
+  readonly connector: AgentConnector;
+  readonly log: (message: string, facts: Record<string, unknown>) => void;
 }
+
+export interface BootPlan {
+  readonly engine: Engine;
+  readonly diskPath: string;
+  readonly startedAt: string;
+}
+
+/** A machine that runs, and the way to its guest's agent. */
+export interface BootedMachine {
+  readonly machine: RunningMachine;
+  readonly agent: AgentLink;
+}
+
+type BootContext = Pick<OperationContext, 'stage' | 'skip' | 'signal'>;
+
+/** The stages of `boot`, in order. */
+export const BOOT_STAGES: readonly string[] = ['attach', 'process', 'kernel', ...GUEST_STAGES];
 
 const SSH_PORT = 22;
 const CONSOLE_TAIL_LINES = 30;
@@ -76,46 +100,72 @@ export class MachineRunner {
   }
 
   /**
-   * Stages `network`, `boot` and `ready`. A failure or an abort leaves neither VMM nor TAP.
+   * Stages `attach`, `process`, `kernel`, and those of the guest. A failure or an abort leaves neither VMM nor TAP.
    *
    * @throws AppError of the network, the engine, BOOT_TIMEOUT, BOOT_EXITED.
    */
-  async boot(
-    record: VmRecord,
-    plan: { readonly engine: Engine; readonly diskPath: string; readonly startedAt: string },
-    stage: StageRunner,
-  ): Promise<RunningMachine> {
-    const { engine } = plan;
+  async boot(record: VmRecord, plan: BootPlan, context: BootContext): Promise<BootedMachine> {
     const { network, folders } = this.#deps;
     const undo = new Undo();
     try {
       undo.add(`TAP ${record.tapName}`, () => network.detach(record.tapName));
-      await stage('network', async (context) => {
-        await network.attach(record, context.signal);
-        context.note(record.address);
+      await context.stage('attach', async (stage) => {
+        await network.attach(record, stage.signal);
+        stage.note(record.address);
       });
       // Before the start: the engine has it written down while it still may fail.
       undo.add(`runtime record of ${record.name}`, () => folders.clearRuntime(record.id));
-      const machine = await stage('boot', async (context) => {
-        await folders.ensureRunDir(record.id);
-        const started = await engine.start(await this.#spec(record, plan), context.signal);
-        context.note(startNote(engine, started));
-        return started;
-      });
+      const machine = await this.#startMachine(record, plan, context);
       undo.add(`VMM of ${record.name}`, async () => {
         await machine.kill();
       });
-      await stage('ready', (context) => this.#waitUntilReady(record, machine, context));
-      return machine;
+      const agent = this.linkAgent(record, machine);
+      undo.add(`link to the agent of ${record.name}`, () => agent.close());
+      await awaitGuest(this.#booting(record, { machine, agent }), context);
+      return { machine, agent };
     } catch (error) {
       throw await undo.after(error);
     }
   }
 
-  async #spec(
-    record: VmRecord,
-    { diskPath, startedAt }: { readonly diskPath: string; readonly startedAt: string },
-  ): Promise<Parameters<Engine['start']>[0]> {
+  /** Begins to talk to a machine's agent, if it has one; it ends with the machine. */
+  linkAgent(record: Pick<VmRecord, 'name'>, machine: RunningMachine): AgentLink {
+    const { connector, log } = this.#deps;
+    return new AgentLink(machine, { connector, log: (line) => log(line, { vm: record.name }) });
+  }
+
+  /** Two stages of one start: `process` ends with the VMM's first evidence, `kernel` with the guest's first sign of life. */
+  async #startMachine(record: VmRecord, plan: BootPlan, { stage, signal }: BootContext): Promise<RunningMachine> {
+    const { engine, startedAt } = plan;
+    const { folders } = this.#deps;
+    const { promise: evident, resolve } = Promise.withResolvers<MachineIdentity>();
+    await folders.ensureRunDir(record.id);
+    const spec = await this.#spec(record, plan.diskPath);
+    const start = (): Promise<RunningMachine> =>
+      engine.start(
+        {
+          ...spec,
+          onIdentity: async (identity) => {
+            await folders.writeRuntime(record.id, { identity, startedAt });
+            resolve(identity);
+          },
+        },
+        signal,
+      );
+    const starting = await stage('process', async ({ note }) => {
+      const machine = start();
+      const identity = await Promise.race([evident, machine.then((started) => started.identity)]);
+      note(`${engine.name}/${engine.accelerator}, pid ${identity.pid}`);
+      return { machine };
+    });
+    return stage('kernel', async ({ note }) => {
+      const machine = await starting.machine;
+      if (machine.bootRetries > 0) note(`started ${machine.bootRetries + 1} times (silent console)`);
+      return machine;
+    });
+  }
+
+  async #spec(record: VmRecord, diskPath: string): Promise<Omit<MachineSpec, 'onIdentity'>> {
     const { network, folders } = this.#deps;
     const folder = folders.locate(record.id);
     const nameServers = await network.guestNameServers();
@@ -132,32 +182,23 @@ export class MachineRunner {
       consolePath: folder.consolePath,
       vmmLogPath: folder.vmmLogPath,
       controlSocketPath: folder.controlSocketPath,
-      onIdentity: (identity) => folders.writeRuntime(record.id, { identity, startedAt }),
+      agentSocketPath: folder.agentSocketPath,
     };
   }
 
-  async #waitUntilReady(
-    record: VmRecord,
-    machine: RunningMachine,
-    context: { readonly signal: AbortSignal; log(line: string): void },
-  ): Promise<void> {
-    const timeoutMs = this.#deps.timeouts.readyMs[machine.identity.accelerator];
-    await waitUntilReady(
-      {
-        machine,
-        consoleTail: () => this.#deps.folders.consoleTail(record.id, CONSOLE_TAIL_LINES),
-        log: (line) => context.log(line),
-        probes: [
-          {
-            name: 'ssh',
-            timeoutMs,
-            hint: 'Is sshd installed and enabled in the image? The console’s last lines show how far the boot came.',
-            wait: (signal) => this.#deps.shell.awaitGreeting(targetOf(record), { timeoutMs }, signal),
-          },
-        ],
-      },
-      context.signal,
-    );
+  #booting(record: VmRecord, { machine, agent }: BootedMachine): BootingGuest {
+    const { timeouts, folders, shell } = this.#deps;
+    const { accelerator } = machine.identity;
+    const timeoutMs = timeouts.readyMs[accelerator];
+    return {
+      machine,
+      agent,
+      hasAgent: record.hasAgent,
+      timeoutMs,
+      patienceMs: timeouts.agentPatienceMs[accelerator],
+      awaitGreeting: (signal) => shell.awaitGreeting(targetOf(record), { timeoutMs }, signal),
+      consoleTail: () => folders.consoleTail(record.id, CONSOLE_TAIL_LINES),
+    };
   }
 
   /** A session as root in a guest that is ready. It ends with the VMM: a guest that is gone closes no connection. */
@@ -178,32 +219,14 @@ export class MachineRunner {
     return session;
   }
 
-  /**
-   * Sync first, then power off, then a bounded wait, then kill: what was written is on the disk.
-   * A guest that cannot be asked over SSH has its power button pressed instead.
-   *
-   * @returns how it ended.
-   */
-  async shutDown(record: VmRecord, machine: RunningMachine, context: ShutDownContext): Promise<'clean' | 'killed'> {
-    const { accelerator } = machine.identity;
-    const { timeouts } = this.#deps;
-    const timeoutMs = timeouts.stopConnectMs[accelerator];
-    const powerOffMs = timeouts.powerOffMs[accelerator];
-    try {
-      await using session =
-        context.session ?? (await this.#connect(record, machine, { timeoutMs, signal: context.signal }));
-      await session.run({ program: '/bin/sync', timeoutMs: powerOffMs }, context.signal);
-      await session.run({ program: '/sbin/poweroff', timeoutMs }, context.signal);
-    } catch (error) {
-      // A guest that powers off takes the connection with it; one that does not answer gets the button.
-      if (!(error instanceof AppError) || !isSilence(error)) throw error;
-      context.log(`Asking over ssh ended with: ${error.message}`);
-      if (!(await hasExited(machine, 0))) await machine.pressPowerButton(context.signal);
-    }
-    if (await hasExited(machine, powerOffMs, context.signal)) return 'clean';
-    context.log('The guest did not power off in time; its VMM is killed.');
-    await machine.kill();
-    return 'killed';
+  /** As `shutDown` of shut-down.ts. @returns how it ended. */
+  async shutDown(
+    record: VmRecord,
+    { machine, agent }: BootedMachine,
+    context: ShutDownContext,
+  ): Promise<'clean' | 'killed'> {
+    const connect: GuestToShutDown['connect'] = (options) => this.#connect(record, machine, options);
+    return shutDown({ machine, agent, timeouts: this.#deps.timeouts, connect }, context);
   }
 
   /** Takes down what `boot` set up, once the VMM is gone. */
@@ -229,38 +252,6 @@ export class MachineRunner {
   }
 }
 
-export interface ShutDownContext {
-  readonly signal: AbortSignal;
-  /** An open session, where there is one; it is closed. */
-  readonly session?: GuestSession;
-  log(line: string): void;
-}
-
 function targetOf(record: Pick<VmRecord, 'address' | 'hostPublicKey'>): GuestTarget {
   return { address: record.address, port: SSH_PORT, user: 'root', hostPublicKey: record.hostPublicKey };
-}
-
-function startNote(engine: Engine, machine: RunningMachine): string {
-  const retries = machine.bootRetries === 0 ? '' : `, started ${machine.bootRetries + 1} times (silent console)`;
-  return `${engine.name}/${engine.accelerator}, pid ${machine.identity.pid}${retries}`;
-}
-
-function isSilence(error: AppError): boolean {
-  return error.code === 'GUEST_UNREACHABLE' || error.code === 'BUILD_STEP_TIMEOUT';
-}
-
-/** True once the VMM is gone; false where `timeoutMs` passes first. */
-async function hasExited(machine: RunningMachine, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), timeoutMs);
-  const onAbort = (): void => reject(signal?.reason as Error);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  void machine.exited.then(() => resolve(true));
-  try {
-    signal?.throwIfAborted();
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
-  }
 }

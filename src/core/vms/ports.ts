@@ -110,10 +110,10 @@ export interface Engines {
   /** The engine that can adopt this machine. */
   forIdentity(identity: MachineIdentity): Engine;
   /**
-   * Ends VMMs that run though nothing was written down about them: a daemon was killed in the instant between. No
-   * guest has run in them.
+   * Ends VMMs by the control socket on their command line: those that run though nothing was written down about them,
+   * since a daemon was killed in the instant between, and those of work that was never finished.
    *
-   * @param controlSocketPaths those of machines that have no runtime record.
+   * @param controlSocketPaths those of machines in which nothing is to be saved.
    * @returns the paths of those that ran.
    */
   endUnrecorded(controlSocketPaths: readonly string[]): Promise<readonly string[]>;

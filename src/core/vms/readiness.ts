@@ -1,69 +1,114 @@
-/** Waiting for a guest: a list of probes, each raced against the VMM's end. */
+/** Waiting for a guest, stage by stage, each raced against the VMM's end. */
+import type { AgentStage } from '../../contracts/agent.ts';
 import { AppError, describe } from '../app-error.ts';
+import type { OperationContext, StageContext } from '../operations/operation-context.ts';
+import { pause } from '../pause.ts';
+import type { AgentLink } from './agent-link.ts';
 import type { RunningMachine } from './ports.ts';
 
-export interface ReadinessProbe {
-  /** What is waited for: `ssh`. */
-  readonly name: string;
-  readonly timeoutMs: number;
-  /** What to look at when it never comes. */
-  readonly hint: string;
-  /** Resolves when the guest is that far. Must end when the signal aborts. */
-  readonly wait: (signal: AbortSignal) => Promise<void>;
-}
+/** The stages of a guest's way from its first instruction to its first login, in order. */
+export const GUEST_STAGES: readonly AgentStage[] = ['agent', 'network', 'ssh'];
 
-export interface ReadinessOptions {
+const HINTS: Readonly<Record<AgentStage, string>> = {
+  agent: 'Is banger-agent installed and enabled in the image? The console’s last lines show how far the boot came.',
+  network: 'Does banger-network.service run in the guest? The console’s last lines show how far the boot came.',
+  ssh: 'Is sshd installed and enabled in the image? The console’s last lines show how far the boot came.',
+};
+
+export interface BootingGuest {
   readonly machine: Pick<RunningMachine, 'exited'>;
-  readonly probes: readonly ReadinessProbe[];
+  readonly agent: Pick<AgentLink, 'reached'>;
+  /** Whether the disk had an agent when it was made. */
+  readonly hasAgent: boolean;
+  /** Resolves when sshd greets; what is gone by where there is no agent. */
+  readonly awaitGreeting: (signal: AbortSignal) => Promise<void>;
+  /** From now on to the last stage. */
+  readonly timeoutMs: number;
+  /** How long an agent that should be there may say nothing before sshd is asked instead. */
+  readonly patienceMs: number;
   /** The console's last lines, for the error. */
   readonly consoleTail: () => Promise<readonly string[]>;
-  readonly log: (line: string) => void;
 }
 
 /**
- * Runs the probes one after the other.
+ * Waits until a guest can be used. Its agent tells; a guest without one, or whose agent says nothing, is asked over ssh.
  *
- * @throws AppError BOOT_EXITED where the VMM ends first, BOOT_TIMEOUT where a probe passes its deadline, each with the
- * name of the stage that hung and the console's last lines; the signal's reason where it is aborted.
+ * @throws AppError BOOT_EXITED where the VMM ends first, BOOT_TIMEOUT past the deadline, each with the name of the stage
+ * that hung and the console's last lines; the signal's reason where it is aborted.
  */
-export async function waitUntilReady(options: ReadinessOptions, signal: AbortSignal): Promise<void> {
-  for (const probe of options.probes) {
-    const startedMs = performance.now();
-    await waitForProbe(probe, options, signal);
-    options.log(`${probe.name} answers after ${Math.round(performance.now() - startedMs)} ms`);
+export async function awaitGuest(
+  guest: BootingGuest,
+  context: Pick<OperationContext, 'stage' | 'skip' | 'signal'>,
+): Promise<void> {
+  const done = new AbortController();
+  const limit = AbortSignal.any([context.signal, done.signal, AbortSignal.timeout(guest.timeoutMs)]);
+  const greeting = greetingAfter(guest.hasAgent ? guest.patienceMs : 0, guest, limit);
+  // Whoever waits for a stage hears of it; nobody else must.
+  greeting.catch(() => undefined);
+  try {
+    let greeted = false;
+    for (const name of GUEST_STAGES) {
+      if (name !== 'ssh' && (greeted || !guest.hasAgent)) {
+        context.skip(name, guest.hasAgent ? 'the agent says nothing; sshd answers' : 'there is no agent in the image');
+        continue;
+      }
+      await context.stage(name, async (stage) => {
+        if (greeted) return stage.note('by its greeting');
+        greeted = await awaitStage(name, { guest, greeting, limit }, stage);
+      });
+    }
+  } finally {
+    done.abort();
   }
 }
 
-async function waitForProbe(probe: ReadinessProbe, options: ReadinessOptions, signal: AbortSignal): Promise<void> {
-  const done = new AbortController();
-  const limit = AbortSignal.any([signal, done.signal, AbortSignal.timeout(probe.timeoutMs)]);
-  const exited = options.machine.exited.then(async (exit) => {
-    if (done.signal.aborted) return;
-    throw new AppError(
-      'BOOT_EXITED',
-      `The guest ended (${exit.reason}: ${exit.detail}) before ${probe.name} answered.`,
-      {
-        details: { stage: probe.name, exit, console: await options.consoleTail() },
-      },
-    );
+interface Waiting {
+  readonly guest: BootingGuest;
+  readonly greeting: Promise<void>;
+  readonly limit: AbortSignal;
+}
+
+/** @returns true where sshd greeted and the agent had said nothing of the stage. */
+async function awaitStage(
+  name: AgentStage,
+  { guest, greeting, limit }: Waiting,
+  stage: StageContext,
+): Promise<boolean> {
+  const over = new AbortController();
+  const told = guest.agent.reached(name, AbortSignal.any([limit, over.signal]));
+  const exited = guest.machine.exited.then(async (exit) => {
+    if (over.signal.aborted) return undefined;
+    throw new AppError('BOOT_EXITED', `The guest ended (${exit.reason}: ${exit.detail}) before ${name} was there.`, {
+      details: { stage: name, exit, console: await guest.consoleTail() },
+    });
   });
+  for (const loser of [told, exited]) loser.catch(() => undefined);
   try {
-    await Promise.race([exited, probe.wait(limit)]);
+    const sinceBootMs = await Promise.race([exited, told, greeting.then(() => undefined)]);
+    stage.note(sinceBootMs === undefined ? 'by its greeting' : `${seconds(sinceBootMs)} after the guest’s boot`);
+    return sinceBootMs === undefined;
   } catch (error) {
-    signal.throwIfAborted();
+    stage.signal.throwIfAborted();
     if (error instanceof AppError && error.code === 'BOOT_EXITED') throw error;
     throw new AppError(
       'BOOT_TIMEOUT',
-      `The guest started, but ${probe.name} did not answer within ${Math.round(probe.timeoutMs / 1000)} s.`,
+      `The guest started, but ${name} was not there within ${Math.round(guest.timeoutMs / 1000)} s.`,
       {
-        hint: probe.hint,
-        details: { stage: probe.name, why: describe(error), console: await options.consoleTail() },
+        hint: HINTS[name],
+        details: { stage: name, why: describe(error), console: await guest.consoleTail() },
         cause: error,
       },
     );
   } finally {
-    done.abort();
-    // The loser of the race must not surface as an unhandled rejection.
-    exited.catch(() => undefined);
+    over.abort();
   }
+}
+
+async function greetingAfter(delayMs: number, guest: BootingGuest, limit: AbortSignal): Promise<void> {
+  if (delayMs > 0) await pause(delayMs, limit);
+  await guest.awaitGreeting(limit);
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
 }

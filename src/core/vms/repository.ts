@@ -18,6 +18,8 @@ export interface VmRecord {
   readonly kernelPath: string;
   readonly initrdPath: string | undefined;
   readonly ephemeral: boolean;
+  /** Whether the disk had a guest agent when it was made: what is waited for at a start. */
+  readonly hasAgent: boolean;
   /** A build's transient VM: never listed, always removed. */
   readonly transient: boolean;
   readonly createdAt: string;

@@ -39,6 +39,7 @@ interface FakeOptions {
   readonly kernelArgs: string;
   readonly consolePath: string;
   readonly socketPath: string;
+  readonly agentSocketPath: string;
   readonly diskPath: string;
   readonly tapName: string;
   readonly macAddress: string;
@@ -59,6 +60,7 @@ function parseOptions(argv: readonly string[]): FakeOptions {
     kernelArgs: valuesOf('-append')[0] ?? '',
     consolePath: setting('-chardev', 'id=console', 'path'),
     socketPath: setting('-chardev', 'id=control', 'path'),
+    agentSocketPath: setting('-chardev', 'id=agent', 'path'),
     diskPath: setting('-drive', 'if=none', 'file'),
     tapName: setting('-netdev', 'id=nic0', 'ifname'),
     macAddress: setting('-device', 'virtio-net-device', 'mac'),
@@ -100,6 +102,9 @@ class FakeQemu {
     // QEMU takes over a socket file that an earlier one left.
     rmSync(this.#options.socketPath, { force: true });
     if (this.#plan.control !== 'no-socket') this.#server.listen(this.#options.socketPath);
+    // A guest without an agent: what is said to it is kept and never read.
+    rmSync(this.#options.agentSocketPath, { force: true });
+    createServer((socket) => socket.on('error', () => undefined)).listen(this.#options.agentSocketPath);
     this.#reach('started');
   }
 

@@ -105,6 +105,7 @@ export function fakeMachineFolders(host: FakeHost): MachineFolders {
     consolePath: `/vms/${vmId}/console.log`,
     vmmLogPath: `/vms/${vmId}/vmm.log`,
     controlSocketPath: `/run/${vmId}/qmp.sock`,
+    agentSocketPath: `/run/${vmId}/agent.sock`,
   });
   return {
     locate,

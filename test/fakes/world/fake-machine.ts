@@ -22,6 +22,10 @@ export class FakeMachine implements RunningMachine {
     this.#end(exit);
   }
 
+  openAgentStream(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   pressPowerButton(): Promise<void> {
     this.#end({ reason: 'guest-shutdown', detail: 'power button' });
     return Promise.resolve();

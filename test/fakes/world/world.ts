@@ -17,8 +17,11 @@ import { ImageService } from '../../../src/core/images/image-service.ts';
 import { planAddresses, planBridge } from '../../../src/core/networks/address-plan.ts';
 import { NetworkService } from '../../../src/core/networks/network-service.ts';
 import { OperationService } from '../../../src/core/operations/operation-service.ts';
+import { LiveMachines } from '../../../src/core/vms/live-machines.ts';
 import { MachineRunner } from '../../../src/core/vms/machine-runner.ts';
 import { machineTimeouts } from '../../../src/core/vms/machine-timeouts.ts';
+import { VmCreation } from '../../../src/core/vms/vm-creation.ts';
+import { VmDirectory } from '../../../src/core/vms/vm-directory.ts';
 import { VmService } from '../../../src/core/vms/vm-service.ts';
 import {
   fakeAssets,
@@ -107,7 +110,18 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
     endUnrecorded: () => Promise.resolve([]),
   });
   const shell = watch('shell', fakeShell(host, powerOff));
-  const runner = new MachineRunner({ network, shell, keys, disks, folders, assets, timeouts: machineTimeouts(1) });
+  const runner = new MachineRunner({
+    network,
+    shell,
+    keys,
+    disks,
+    folders,
+    assets,
+    timeouts: machineTimeouts(1),
+    // The machines here have no channel to an agent.
+    connector: { connect: () => Promise.reject(new Error('nobody connects')) },
+    log: () => undefined,
+  });
   const publish = (change: Parameters<EventBus['publish']>[0]): void => bus.publish(change);
   const imageService = new ImageService({
     images: watch('images', images),
@@ -124,8 +138,12 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
     stateDir: dir,
   });
   const defaults = { cpus: 2, memoryBytes: 2 ** 30, diskBytes: undefined };
-  const vmService = new VmService({
+  const live = new LiveMachines();
+  const directory = new VmDirectory({ vms, live, publish });
+  const creation = new VmCreation({
     vms,
+    directory,
+    live,
     images: imageService,
     operations,
     engines,
@@ -137,7 +155,18 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
     defaultImageName: undefined,
     cidr: CIDR,
     suggestName: () => 'calm-otter',
-    publish,
+    now,
+  });
+  const vmService = new VmService({
+    vms,
+    directory,
+    live,
+    creation,
+    operations,
+    engines,
+    runner,
+    folders,
+    keys,
     log: () => undefined,
     now,
   });

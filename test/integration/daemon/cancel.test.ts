@@ -39,14 +39,17 @@ const HOLDS: Readonly<Record<string, { readonly after?: string; readonly hold: (
   reserve: { hold: () => undefined },
   clone: { hold: () => home.tools.intercept('cp', HANG) },
   grow: { hold: () => home.tools.intercept('resize2fs', HANG) },
-  network: { hold: () => home.tools.intercept('ip', HANG, 'tuntap add') },
-  boot: { hold: () => home.qemu.setPlan({ guestScript: home.guest.script, control: 'silent' }) },
-  ready: { hold: () => home.guest.setPlan({ silent: true }) },
+  attach: { hold: () => home.tools.intercept('ip', HANG, 'tuntap add') },
+  kernel: { hold: () => home.qemu.setPlan({ guestScript: home.guest.script, control: 'silent' }) },
+  ssh: { hold: () => home.guest.setPlan({ silent: true }) },
   // The step cleanup calls sync itself.
   stop: { hold: () => home.guest.setPlan({ steps: { cleanup: 'true' }, sync: HANG }) },
   seal: { after: 'stop', hold: () => home.tools.intercept('e2fsck', HANG) },
   'clean up': { after: 'seal', hold: () => home.tools.intercept('ip', 'sleep 1', 'link delete') },
 };
+
+/** Tried apart from the others; over in a moment; skipped, since the tiny image has no agent. */
+const NEVER_HELD: ReadonlySet<string> = new Set(['reserve', 'clean up', 'process', 'agent', 'network']);
 
 function begins(operation: Operation, name: string): Promise<unknown> {
   return home.seen(
@@ -85,7 +88,7 @@ test('a build that is cancelled leaves nothing, in whichever stage that is', asy
   await home.expectState(before);
   const names = stages.map(({ name }) => name);
   expect(names).toContain('step:cleanup');
-  for (const name of names.filter((name) => name !== 'reserve' && name !== 'clean up')) {
+  for (const name of names.filter((name) => !NEVER_HELD.has(name))) {
     const operation = await cancelledIn(name);
     expect({ name, state: operation.state, code: operation.error?.code, also: operation.error?.details }).toEqual({
       name,

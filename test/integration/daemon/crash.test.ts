@@ -49,12 +49,12 @@ interface Hold {
 }
 
 const HOLD_CLONE: Hold = { stage: 'clone', hold: () => home.tools.intercept('cp', HANG) };
-const HOLD_NETWORK: Hold = { stage: 'network', hold: () => home.tools.intercept('ip', HANG, 'tuntap add') };
+const HOLD_NETWORK: Hold = { stage: 'attach', hold: () => home.tools.intercept('ip', HANG, 'tuntap add') };
 const HOLD_BOOT: Hold = {
-  stage: 'boot',
+  stage: 'kernel',
   hold: () => home.qemu.setPlan({ guestScript: home.guest.script, control: 'silent' }),
 };
-const HOLD_READY: Hold = { stage: 'ready', hold: () => home.guest.setPlan({ silent: true }) };
+const HOLD_READY: Hold = { stage: 'ssh', hold: () => home.guest.setPlan({ silent: true }) };
 const HOLD_STEP: Hold = { stage: 'step:network', hold: () => home.guest.setPlan({ steps: { network: HANG } }) };
 const HOLD_STOP: Hold = {
   stage: 'stop',

@@ -38,6 +38,7 @@ test('makes both folders private, lists and removes them', async () => {
     consolePath: join(root, 'vms', ID, 'console.log'),
     vmmLogPath: join(root, 'vms', ID, 'vmm.log'),
     controlSocketPath: join(root, 'run', ID, 'qmp.sock'),
+    agentSocketPath: join(root, 'run', ID, 'agent.sock'),
   });
   expect(folders.locate(ID)).toEqual(folder);
   for (const dir of ['vms', 'run']) expect((await stat(join(root, dir, ID))).mode & 0o777).toBe(0o700);

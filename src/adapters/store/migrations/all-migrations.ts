@@ -1,5 +1,6 @@
 import { firstTables } from './0001-first-tables.ts';
+import { guestAgent } from './0002-guest-agent.ts';
 import type { Migration } from './migration.ts';
 
 /** Every step of the schema, in order. */
-export const MIGRATIONS: readonly Migration[] = [firstTables];
+export const MIGRATIONS: readonly Migration[] = [firstTables, guestAgent];

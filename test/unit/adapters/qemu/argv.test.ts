@@ -36,6 +36,9 @@ describe('qemuArgv', () => {
       ...['-netdev', 'tap,id=nic0,ifname=bngr-0123456789,script=no,downscript=no'],
       ...['-device', 'virtio-net-device,netdev=nic0,mac=02:62:0a:4d:00:02'],
       ...['-device', 'virtio-rng-device'],
+      ...['-chardev', 'socket,id=agent,path=/vm/agent.sock,server=on,wait=off'],
+      ...['-device', 'virtio-serial-device,max_ports=2'],
+      ...['-device', 'virtserialport,chardev=agent,name=banger.agent,id=agent,nr=1'],
       ...['-device', 'pvpanic'],
     ]);
   });

@@ -1,0 +1,122 @@
+import type { ResourceEvent } from '../../contracts/event.ts';
+import type { Vm, VmState } from '../../contracts/vm.ts';
+import { AppError } from '../app-error.ts';
+import type { LiveMachines } from './live-machines.ts';
+import type { VmRecord, VmRepository } from './repository.ts';
+
+export interface VmDirectoryOptions {
+  readonly vms: VmRepository;
+  readonly live: LiveMachines;
+  readonly publish: (event: Omit<ResourceEvent, 'at'>) => void;
+}
+
+/**
+ * What is known of every VM: its record, whether it runs, what is being done to it, why it failed. Records are durable;
+ * the rest is true for as long as the daemon runs and is found again by evidence.
+ */
+export class VmDirectory {
+  readonly #vms: VmRepository;
+  readonly #live: LiveMachines;
+  readonly #publish: VmDirectoryOptions['publish'];
+  /** What an operation is doing to a VM now; at most one has it. */
+  readonly #busy = new Map<string, VmState>();
+  /** Why a VM ended other than asked; until it is started again. */
+  readonly #failures = new Map<string, string>();
+
+  constructor({ vms, live, publish }: VmDirectoryOptions) {
+    this.#vms = vms;
+    this.#live = live;
+    this.#publish = publish;
+  }
+
+  list(): readonly Vm[] {
+    return this.#vms
+      .list()
+      .filter((record) => !record.transient)
+      .map((record) => this.view(record));
+  }
+
+  get(name: string): Vm {
+    return this.view(this.record(name));
+  }
+
+  /** @throws AppError VM_NOT_FOUND; a build's transient VM has no name that people know. */
+  record(name: string): VmRecord {
+    const record = this.#vms.findByName(name);
+    if (record && !record.transient) return record;
+    const known = this.list().map((vm) => vm.name);
+    throw new AppError('VM_NOT_FOUND', `There is no VM "${name}".`, {
+      hint: known.length === 0 ? 'Create one: banger vm create' : `VMs there are: ${known.slice(0, 20).join(', ')}.`,
+    });
+  }
+
+  /** @param when `settled`: as it will be once the operation that works on it has ended. */
+  view(record: VmRecord, when: 'now' | 'settled' = 'now'): Vm {
+    const live = this.#live.get(record.id);
+    const reason = this.#failures.get(record.id);
+    const state = (when === 'now' && this.#busy.get(record.id)) || this.#settledState(record);
+    const agent = live?.agent.welcome?.agent;
+    return {
+      id: record.id,
+      name: record.name,
+      state,
+      imageName: record.imageName,
+      cpus: record.cpus,
+      memoryBytes: record.memoryBytes,
+      diskBytes: record.diskBytes,
+      nat: record.nat,
+      address: record.address,
+      macAddress: record.macAddress,
+      tapName: record.tapName,
+      createdAt: record.createdAt,
+      ephemeral: record.ephemeral,
+      ...(live && {
+        startedAt: live.startedAt,
+        engine: live.machine.identity.engine,
+        accelerator: live.machine.identity.accelerator,
+        pid: live.machine.identity.pid,
+      }),
+      ...(agent !== undefined && { agentVersion: agent }),
+      ...(reason !== undefined && { stateReason: reason }),
+    };
+  }
+
+  #settledState(record: VmRecord): VmState {
+    if (this.#live.get(record.id)) return 'running';
+    return this.#failures.has(record.id) ? 'failed' : 'stopped';
+  }
+
+  isBusy(vmId: string): boolean {
+    return this.#busy.has(vmId);
+  }
+
+  /** From now on one operation has the VM. */
+  hold(vmId: string, state: VmState): void {
+    this.#busy.set(vmId, state);
+  }
+
+  /** Everybody may have it again. A VM that is gone has been taken out already, and is not told of again. */
+  letGo(record: VmRecord): void {
+    if (this.#busy.delete(record.id)) this.tell(record, 'updated');
+  }
+
+  setFailure(vmId: string, reason: string): void {
+    this.#failures.set(vmId, reason);
+  }
+
+  clearFailure(vmId: string): void {
+    this.#failures.delete(vmId);
+  }
+
+  /** Its record goes, and with it all that is known of it. */
+  forget(record: VmRecord): void {
+    this.#vms.delete(record.id);
+    this.#busy.delete(record.id);
+    this.#failures.delete(record.id);
+    this.tell(record, 'deleted');
+  }
+
+  tell(record: Pick<VmRecord, 'name'>, change: ResourceEvent['change']): void {
+    this.#publish({ resource: 'vm', name: record.name, change });
+  }
+}
