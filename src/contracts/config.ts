@@ -3,14 +3,19 @@ import { z } from 'zod';
 import { MAX_DISK_BYTES, MIN_DISK_BYTES, packageNameSchema } from './build.ts';
 import { hostPathSchema } from './image.ts';
 import { nameSchema } from './name.ts';
-import { formatSize, parseSize } from './size.ts';
+import { exactSize, formatSize, parseSize } from './size.ts';
 import { ENGINE_NAMES, MAX_CPUS, MAX_MEMORY_BYTES, MIN_MEMORY_BYTES } from './vm.ts';
 
-const sizeTextSchema = z.string().transform((text, context) => {
-  const bytes = parseSize(text);
-  if (bytes !== undefined) return bytes;
-  context.addIssue({ code: 'custom', message: `"${text}" is not a size; write 512M, 8G, 1.5GiB or bytes` });
-  return z.NEVER;
+/** Text in the file, bytes for us; `z.encode` writes it as the file has it. */
+const sizeTextSchema = z.codec(z.string(), z.number(), {
+  decode: (text, context) => {
+    const bytes = parseSize(text);
+    if (bytes !== undefined) return bytes;
+    const message = `"${text}" is not a size; write 512M, 8G, 1.5GiB or bytes`;
+    context.issues.push({ code: 'custom', input: text, message });
+    return z.NEVER;
+  },
+  encode: exactSize,
 });
 
 /** A size as text, within bounds given in bytes. */
