@@ -202,6 +202,7 @@ export class VmService {
       undo.clear();
       return this.#view(ready, 'settled');
     } catch (error) {
+      context.undoing();
       throw await undo.after(error);
     }
   }

@@ -116,7 +116,14 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
     folders: imageFolders,
     disks,
     kernels,
-    bootstrapper: watch('bootstrapper', { bootstrap: () => Promise.resolve(['apt 1.0']) }),
+    bootstrapper: {
+      bootstrap: (_request, _staged, stage) =>
+        stage('packages', async ({ signal }) => {
+          faults.hit('bootstrapper.bootstrap');
+          signal.throwIfAborted();
+          return Promise.resolve(['apt 1.0']);
+        }),
+    },
     operations,
     publish,
     now,
