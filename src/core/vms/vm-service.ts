@@ -3,8 +3,10 @@ import type { Image } from '../../contracts/image.ts';
 import type { Operation } from '../../contracts/operation.ts';
 import type { CreateVmRequest, SshAccess, Vm, VmState } from '../../contracts/vm.ts';
 import { AppError, describe } from '../app-error.ts';
+import { imageNotFound } from '../images/image-not-found.ts';
 import type { ImageService } from '../images/image-service.ts';
 import { newId } from '../ids.ts';
+import { nameHint } from '../name-hint.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
 import type { OperationService } from '../operations/operation-service.ts';
 import { throwAll, Undo } from '../undo.ts';
@@ -125,9 +127,14 @@ export class VmService {
   }
 
   #imageName(request: CreateVmRequest): string {
-    const asked = request.image ?? this.#deps.defaultImageName;
-    if (asked !== undefined) return asked;
+    if (request.image !== undefined) return request.image;
     const known = this.#deps.images.list();
+    const usual = this.#deps.defaultImageName;
+    if (usual !== undefined) {
+      const names = known.map((image) => image.name);
+      if (!names.includes(usual)) throw imageNotFound(usual, names, 'default_image_name in the config');
+      return usual;
+    }
     const only = known[0];
     if (only && known.length === 1) return only.name;
     throw new AppError(
@@ -355,7 +362,7 @@ export class VmService {
     if (record && !record.transient) return record;
     const known = this.list().map((vm) => vm.name);
     throw new AppError('VM_NOT_FOUND', `There is no VM "${name}".`, {
-      hint: known.length === 0 ? 'Create one: banger vm create' : `VMs there are: ${known.slice(0, 20).join(', ')}.`,
+      hint: nameHint(name, known, { all: 'VMs there are', none: 'Create one: banger vm create' }),
     });
   }
 

@@ -67,7 +67,7 @@ export function sourceImage(name = 'debian'): Image {
 }
 
 /** @param dir takes the store and the journals. */
-export function makeWorld(dir: string, faults = new FaultPoints()): World {
+export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageName?: string): World {
   const now = (): Date => new Date();
   const database = openDatabase(join(dir, 'state.db'), MIGRATIONS);
   const host = new FakeHost();
@@ -141,7 +141,7 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
     folders,
     keys,
     defaults,
-    defaultImageName: undefined,
+    defaultImageName,
     cidr: CIDR,
     suggestName: () => 'calm-otter',
     publish,
