@@ -8,6 +8,7 @@ import { imageSchema } from '../src/contracts/image.ts';
 import { type Operation, operationSchema } from '../src/contracts/operation.ts';
 import { vmSchema } from '../src/contracts/vm.ts';
 import { attach, run } from '../src/host/process.ts';
+import { bangerCommand, type Step, summaryLines } from './quickstart/summary.ts';
 
 const BANGER = join(import.meta.dirname, '..', 'bin', 'banger');
 const BASE = 'debian';
@@ -20,12 +21,6 @@ const PRESETS = {
 const INSIDE =
   'echo "Hello from $(hostname): $(. /etc/os-release; echo "$PRETTY_NAME"), kernel $(uname -r)"; git --version';
 const ASK_TIMEOUT_MS = 120_000;
-
-interface Step {
-  readonly what: string;
-  /** The operation that made it; undefined where it was there already. */
-  readonly operation: Operation | undefined;
-}
 
 const startedAt = performance.now();
 const { values } = parseArgs({ options: { preset: { type: 'string', default: 'minimal' } } });
@@ -50,7 +45,10 @@ const steps: Step[] = [
 ];
 title(`What a command says inside ${VM}`);
 await banger('vm', 'ssh', VM, '--', INSIDE);
-summarize(steps);
+title('What there is now');
+const command = bangerCommand(BANGER, process.cwd(), process.env['BANGER_HOME']);
+const tookMs = performance.now() - startedAt;
+process.stdout.write(summaryLines({ steps, vm: VM, image: preset.image, command, tookMs }).join('\n'));
 
 async function ensureImage(name: string, command: readonly string[]): Promise<Step> {
   title(`Image ${name}`);
@@ -105,43 +103,6 @@ async function ask(...args: readonly string[]): Promise<unknown> {
 
 function title(text: string): void {
   process.stdout.write(`\n== ${text}\n`);
-}
-
-function summarize(made: readonly Step[]): void {
-  const home = process.env['BANGER_HOME'];
-  const command = `${home === undefined ? '' : `BANGER_HOME=${shellWord(home)} `}bin/banger`;
-  const lines = made.flatMap(({ what, operation }) => {
-    if (!operation) return [`${what}: was there already`];
-    const stages = operation.stages.filter(
-      ({ state, durationMs }) => state === 'succeeded' && durationMs !== undefined,
-    );
-    const total = Date.parse(operation.endedAt ?? operation.createdAt) - Date.parse(operation.createdAt);
-    return [
-      `${what}: ${seconds(total)}  (banger op show ${operation.id})`,
-      ...stages.map(({ name, durationMs }) => `    ${name.padEnd(18)} ${seconds(durationMs ?? 0).padStart(9)}`),
-    ];
-  });
-  title('What there is now');
-  process.stdout.write(
-    [
-      ...lines,
-      `all of it: ${seconds(performance.now() - startedAt)}`,
-      '',
-      'Try next:',
-      `  ${command} vm ssh ${VM}`,
-      `  ${command} vm run --rm --image ${preset.image} -- cat /proc/version`,
-      `  ${command} image history ${preset.image}`,
-      '',
-    ].join('\n'),
-  );
-}
-
-function seconds(milliseconds: number): string {
-  return `${(milliseconds / 1000).toFixed(1)} s`;
-}
-
-function shellWord(text: string): string {
-  return /^[\w/.-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function stop(message: string, status: number): never {

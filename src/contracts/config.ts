@@ -3,14 +3,18 @@ import { z } from 'zod';
 import { MAX_DISK_BYTES, MIN_DISK_BYTES, packageNameSchema } from './build.ts';
 import { hostPathSchema } from './image.ts';
 import { nameSchema } from './name.ts';
-import { formatSize, parseSize } from './size.ts';
+import { exactSize, formatSize, parseSize } from './size.ts';
 import { ENGINE_NAMES, MAX_CPUS, MAX_MEMORY_BYTES, MIN_MEMORY_BYTES } from './vm.ts';
 
-const sizeTextSchema = z.string().transform((text, context) => {
-  const bytes = parseSize(text);
-  if (bytes !== undefined) return bytes;
-  context.addIssue({ code: 'custom', message: `"${text}" is not a size; write 512M, 8G, 1.5GiB or bytes` });
-  return z.NEVER;
+/** Text in the file, bytes for us; `z.encode` writes it as the file has it. */
+const sizeTextSchema = z.codec(z.string('write a size as text, such as "1G"'), z.number(), {
+  decode: (text, context) => {
+    const bytes = parseSize(text);
+    if (bytes !== undefined) return bytes;
+    context.issues.push({ code: 'custom', input: text, message: 'not a size; write 512M, 8G, 1.5GiB or bytes' });
+    return z.NEVER;
+  },
+  encode: exactSize,
 });
 
 /** A size as text, within bounds given in bytes. */
@@ -50,8 +54,14 @@ const networkSchema = z.strictObject({
     .regex(/^[a-z][a-z0-9-]{0,9}$/, 'give at most ten of a-z, 0-9 and "-", beginning with a letter')
     .default('banger0')
     .describe('The guests’ bridge.'),
-  cidr: z.cidrv4().default('10.77.0.0/20').describe('The guests’ network. Its first address is the gateway.'),
-  dns: z.ipv4().optional().describe('Name server for guests. Left out: what the host uses.'),
+  cidr: z
+    .cidrv4('give an IPv4 network such as 10.77.0.0/20')
+    .default('10.77.0.0/20')
+    .describe('The guests’ network. Its first address is the gateway.'),
+  dns: z
+    .ipv4('give an IPv4 address such as 192.0.2.53')
+    .optional()
+    .describe('Name server for guests. Left out: what the host uses.'),
 });
 
 const vmDefaultsSchema = z.strictObject({

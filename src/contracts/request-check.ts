@@ -1,7 +1,7 @@
 /** Checks a request against its schema and says what is wrong in one way, for the CLI and the server alike. */
 import type { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
-import { formatSize } from './size.ts';
+import { readBySchema, type SchemaFault } from './schema-faults.ts';
 
 interface RequestFault {
   readonly code: ErrorCode;
@@ -22,49 +22,28 @@ const FIELD_CODES: Readonly<Record<string, ErrorCode>> = {
   diskBytes: 'SIZE_INVALID',
 };
 
+/** Faults that are told; a request may have thousands. */
+const MAX_FAULTS = 20;
+
 /** @returns the parsed value, defaults filled in; or the fault, named after the first thing that is wrong. */
 export function checkRequest<Schema extends z.ZodType>(schema: Schema, value: unknown): Checked<z.output<Schema>> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return { ok: true, value: parsed.data };
-  const issues = parsed.error.issues.map((issue) => ({
-    path: issue.path.map(String).join('.'),
-    message: explain(issue, at(value, issue.path)),
-  }));
-  const field = String(parsed.error.issues[0]?.path[0] ?? '');
-  const code = Object.hasOwn(FIELD_CODES, field) ? FIELD_CODES[field] : undefined;
-  return {
-    ok: false,
-    fault: {
-      code: code ?? 'REQUEST_INVALID',
-      message: issues.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('; '),
-      details: { issues },
-    },
-  };
+  const read = readBySchema(schema, value);
+  if (read.ok) return read;
+  const { faults } = read;
+  const issues = faults.slice(0, MAX_FAULTS).map(({ path, message }) => ({ path: path.map(cut).join('.'), message }));
+  const words = issues.map(({ path, message }) => (path ? `${path}: ${message}` : message));
+  if (faults.length > MAX_FAULTS) words.push(`and ${faults.length - MAX_FAULTS} faults more`);
+  return { ok: false, fault: { code: codeOf(faults[0]), message: words.join('; '), details: { issues } } };
 }
 
-function at(value: unknown, path: readonly PropertyKey[]): unknown {
-  let found = value;
-  for (const key of path) {
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined;
-    found = Reflect.get(found, key);
-  }
-  return found;
+function codeOf({ path: [field], isUnknownKey }: SchemaFault): ErrorCode {
+  const name = String(field);
+  const code = Object.hasOwn(FIELD_CODES, name) && !isUnknownKey ? FIELD_CODES[name] : undefined;
+  return code ?? 'REQUEST_INVALID';
 }
 
-function explain(issue: z.core.$ZodIssue, given: unknown): string {
-  const isSize = String(issue.path.at(-1)).endsWith('Bytes');
-  if (isSize && typeof given === 'number') {
-    if (issue.code === 'too_small') return `${formatSize(given)} is too small, the least is ${bound(issue.minimum)}`;
-    if (issue.code === 'too_big') return `${formatSize(given)} is too large, the most is ${bound(issue.maximum)}`;
-  }
-  return typeof given === 'string' ? `${quote(given)}: ${issue.message}` : issue.message;
-}
-
-function bound(limit: number | bigint): string {
-  return formatSize(Number(limit));
-}
-
-/** JSON's own quoting keeps control characters visible; what is very long is cut. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+/** A key that the schema does not have is as long as whoever sent it likes. */
+function cut(key: string | number): string {
+  const text = String(key);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -8,7 +8,7 @@ const UNITS: Readonly<Record<string, bigint>> = {
   t: 1n << 40n,
 };
 
-const SIZE_PATTERN = /^(\d{1,15})(?:\.(\d{1,6}))?(?:([kmgt])(?:i?b)?|b)?$/i;
+const SIZE_PATTERN = /^(\d{1,16})(?:\.(\d{1,6}))?(?:([kmgt])(?:i?b)?|b)?$/i;
 
 /**
  * Reads `512M`, `8G`, `1.5GiB` or plain bytes as a number of bytes.
@@ -41,4 +41,14 @@ export function formatSize(bytes: number): string {
   }
   const rounded = value >= 10 || Number.isInteger(value) ? Math.round(value) : Number(value.toFixed(1));
   return `${rounded}${units[index] ?? ''}${index === 0 ? 'B' : ''}`;
+}
+
+/** Writes bytes so that `parseSize` reads the very same number: the largest unit that divides them, else bytes. */
+export function exactSize(bytes: number): string {
+  const units = ['T', 'G', 'M', 'K'];
+  for (const [index, unit] of units.entries()) {
+    const unitBytes = 1024 ** (units.length - index);
+    if (bytes >= unitBytes && bytes % unitBytes === 0) return `${bytes / unitBytes}${unit}`;
+  }
+  return `${bytes}B`;
 }

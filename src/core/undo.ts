@@ -45,13 +45,28 @@ export class Undo {
   /**
    * Runs every release after `error`, and joins what fails with it.
    *
-   * @returns `error` itself, or an AggregateError whose first member it is.
+   * @returns as `joined`.
    */
   async after(error: unknown): Promise<unknown> {
-    const failures = await this.run();
-    if (failures.length === 0) return error;
-    return new AggregateError([error, ...failures], describe(error));
+    return joined(error, await this.run());
   }
+}
+
+/**
+ * An error with what could not be released after it.
+ *
+ * @returns `error` itself, or an AggregateError whose first member it is.
+ */
+export function joined(error: unknown, failures: readonly unknown[]): unknown {
+  const [first, ...others] = errorsOf(error);
+  return failures.length === 0 ? error : new AggregateError([first, ...others, ...failures], describe(first));
+}
+
+/** What went wrong first, then what could not be released after it. */
+export function errorsOf(error: unknown): readonly [first: unknown, ...others: unknown[]] {
+  if (!(error instanceof AggregateError) || error.errors.length === 0) return [error];
+  const [first, ...others] = error.errors as readonly unknown[];
+  return [first, ...others];
 }
 
 /** @throws AggregateError of all of them, where there are any. */

@@ -1,10 +1,9 @@
 /** Reads the config file; every fault is told with its place in the file. */
 import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
-import { z } from 'zod';
 import { type Config, configSchema } from '../contracts/config.ts';
+import { readBySchema } from '../contracts/schema-faults.ts';
 import { AppError, describe } from '../core/app-error.ts';
-import { nearestWord } from './nearest-word.ts';
 import { locateInToml, type TomlPath, type TomlPlace } from './toml-locator.ts';
 
 interface ConfigFault {
@@ -37,11 +36,11 @@ export async function loadConfig(path: string): Promise<Config> {
 
 /** @param path of the file, for the error. @throws AppError CONFIG_INVALID. */
 export function parseConfig(text: string, path: string): Config {
-  const result = configSchema.safeParse(parseToml(text, path));
-  if (result.success) return result.data;
+  const read = readBySchema(configSchema, parseToml(text, path), 'a table');
+  if (read.ok) return read.value;
   throw configInvalid(
     path,
-    result.error.issues.flatMap((issue) => faultsOf(issue, text)),
+    read.faults.map(({ path: keys, message }) => faultAt(text, keys, message)),
   );
 }
 
@@ -56,17 +55,6 @@ function parseToml(text: string, path: string): unknown {
   }
 }
 
-function faultsOf(issue: z.core.$ZodIssue, text: string): readonly ConfigFault[] {
-  const path: TomlPath = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
-  if (issue.code !== 'unrecognized_keys') return [faultAt(text, path, issue.message)];
-  const known = keysAt(configSchema, path);
-  return issue.keys.map((key) => {
-    const nearest = nearestWord(key, known);
-    const advice = nearest === undefined ? `known keys: ${known.join(', ')}` : `did you mean "${nearest}"?`;
-    return faultAt(text, [...path, key], `there is no such key; ${advice}`);
-  });
-}
-
 function faultAt(text: string, path: TomlPath, message: string): ConfigFault {
   const start: TomlPlace = { line: 1, column: 1 };
   return { ...(locateInToml(text, path) ?? start), key: path.join('.'), message };
@@ -77,21 +65,4 @@ function configInvalid(path: string, faults: readonly ConfigFault[]): AppError {
     ({ line, column, key, message }) => `${path}:${line}:${column}: ${key ? `${key}: ` : ''}${message}`,
   );
   return new AppError('CONFIG_INVALID', lines.join('\n'), { details: { path, faults } });
-}
-
-/** Keys that the schema knows at a path. */
-function keysAt(schema: z.core.$ZodType, path: TomlPath): readonly string[] {
-  const inner = unwrap(schema);
-  const [key, ...rest] = path;
-  if (key === undefined) return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
-  if (inner instanceof z.ZodArray) return keysAt(inner.element, rest);
-  const next: unknown = inner instanceof z.ZodObject ? inner.shape[key] : undefined;
-  return next instanceof z.ZodType ? keysAt(next, rest) : [];
-}
-
-function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
-    return unwrap(schema.unwrap());
-  }
-  return schema;
 }

@@ -7,7 +7,8 @@ import { parseDpkgStatus } from '../images/dpkg-status.ts';
 import type { ImageService } from '../images/image-service.ts';
 import type { ImageFolders, StagedImage } from '../images/ports.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
-import { throwAll, Undo } from '../undo.ts';
+import { CLEAN_UP_STAGE } from '../operations/operation-outcome.ts';
+import { errorsOf, joined, throwAll, Undo } from '../undo.ts';
 import { BOOT_STAGES, type MachineRunner } from '../vms/machine-runner.ts';
 import type { Disks, Engine, MachineFolders, RunningMachine, SshKeys } from '../vms/ports.ts';
 import type { VmRecord, VmRepository } from '../vms/repository.ts';
@@ -67,7 +68,7 @@ export class BuildRun {
       ...job.plan.steps.map((step) => `step:${step.name}`),
       'stop',
       'seal',
-      'clean up',
+      CLEAN_UP_STAGE,
     ];
   }
 
@@ -97,11 +98,13 @@ export class BuildRun {
       const image = await context.stage('seal', (stage) =>
         this.#seal(job, { staged, steps }, context.id, stage.signal, onFailure),
       );
-      await context.stage('clean up', async () => throwAll(await always.run()));
+      await context.stage(CLEAN_UP_STAGE, async () => throwAll(await always.run()));
       return image;
     } catch (error) {
-      const unwound = await always.after(await onFailure.after(error));
-      throw keptPath === undefined ? unwound : withKeptPath(unwound, keptPath);
+      context.undoing();
+      const failures = [...(await onFailure.run()), ...(await always.run())];
+      const [first, ...others] = errorsOf(error);
+      throw joined(keptPath === undefined ? first : withKeptPath(first, keptPath), [...others, ...failures]);
     }
   }
 

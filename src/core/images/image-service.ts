@@ -12,6 +12,7 @@ import type { Disks } from '../vms/ports.ts';
 import type { NameReservations, VmRepository } from '../vms/repository.ts';
 import { readAgentVersion } from './agent-version.ts';
 import { collectHistory } from './image-history.ts';
+import { imageNotFound } from './image-not-found.ts';
 import type { Bootstrapper, ImageFolders, ImageRepository, KernelInspector } from './ports.ts';
 
 export interface ImageServiceDependencies {
@@ -50,13 +51,10 @@ export class ImageService {
   get(name: string): Image {
     const image = this.#deps.images.findByName(name);
     if (image) return image;
-    const known = this.#deps.images.list().map((other) => other.name);
-    throw new AppError('IMAGE_NOT_FOUND', `There is no image "${name}".`, {
-      hint:
-        known.length === 0
-          ? 'Make a first one: banger image bootstrap debian'
-          : `Images there are: ${known.slice(0, 20).join(', ')}.`,
-    });
+    throw imageNotFound(
+      name,
+      this.#deps.images.list().map((other) => other.name),
+    );
   }
 
   async history(name: string): Promise<ImageHistory> {

@@ -19,4 +19,9 @@ export interface OperationContext {
   readonly stage: StageRunner;
   /** Marks a stage that was planned and is not needed. */
   readonly skip: (name: string, note: string) => void;
+  /**
+   * Told by work that fails before it undoes what it made: the stage `clean up` begins, and ends with the work. A stage
+   * that fails has told already; only what fails between stages need.
+   */
+  readonly undoing: () => void;
 }

@@ -1,8 +1,9 @@
 /** How an operation and its stages end: pure. */
 import type { ErrorBody } from '../../contracts/errors.ts';
 import type { OperationEvent } from '../../contracts/event.ts';
-import type { Operation, OperationState, Stage } from '../../contracts/operation.ts';
+import type { Operation, OperationKind, OperationState, Stage } from '../../contracts/operation.ts';
 import { AppError, describe, toAppError } from '../app-error.ts';
+import { errorsOf } from '../undo.ts';
 
 export type Outcome =
   | { readonly state: 'succeeded'; readonly result: unknown }
@@ -16,15 +17,33 @@ export type Outcome =
 export function failureOutcome(operationId: string, error: unknown, cancelled: AppError | undefined): Outcome {
   if (!cancelled) return { state: 'failed', error: toAppError(error).toBody(operationId) };
   // What could not be cleaned up after a cancel is told; what the cancel itself made fail is not.
-  const alsoFailed = error instanceof AggregateError ? error.errors.slice(1).map(describe) : [];
+  const alsoFailed = notReleased(error);
   const details = alsoFailed.length > 0 ? { ...cancelled.details, alsoFailed } : cancelled.details;
   const reason = new AppError(cancelled.code, cancelled.message, { hint: cancelled.hint, details });
   return { state: 'cancelled', error: reason.toBody(operationId) };
 }
 
-/** The error that the work failed with first: clean-up failures are joined behind it. */
-export function firstError(error: unknown): unknown {
-  return error instanceof AggregateError ? error.errors[0] : error;
+/** What could not be released after the work had failed, each in one line. */
+export function notReleased(error: unknown): readonly string[] {
+  return errorsOf(error).slice(1).map(describe);
+}
+
+/** The stage in which what was made is undone. */
+export const CLEAN_UP_STAGE = 'clean up';
+
+/** Kinds of work that make something, and so have something to undo when they fail; the others read or take away. */
+const MAKING: ReadonlySet<OperationKind> = new Set([
+  'image.bootstrap',
+  'image.build',
+  'image.promote',
+  'vm.create',
+  'vm.start',
+]);
+
+/** True where the operation has its clean-up before it: it makes something, and has not begun to clean up. */
+export function mayCleanUp({ kind, stages }: Operation): boolean {
+  const planned = stages.find(({ name }) => name === CLEAN_UP_STAGE);
+  return MAKING.has(kind) && (planned === undefined || planned.state === 'pending');
 }
 
 /** What stages become when the operation ends without having run them to their end. */

@@ -4,7 +4,16 @@ import { AppError } from '../app-error.ts';
 import { NumberedFeed } from '../events/numbered-feed.ts';
 import { LogLimit } from './log-limit.ts';
 import type { OperationContext, StageContext } from './operation-context.ts';
-import { endedOperation, endEvents, failureOutcome, firstError, type Outcome } from './operation-outcome.ts';
+import { errorsOf } from '../undo.ts';
+import {
+  CLEAN_UP_STAGE,
+  endedOperation,
+  endEvents,
+  failureOutcome,
+  mayCleanUp,
+  notReleased,
+  type Outcome,
+} from './operation-outcome.ts';
 
 /** Recent events that are held in memory; slower listeners read the journal. */
 const HELD_EVENTS = 500;
@@ -20,6 +29,8 @@ export interface RunningOperationOptions {
   readonly record: (sequence: number, event: OperationEvent) => void;
 }
 
+type EndStage = (state: Exclude<Stage['state'], 'pending' | 'running'>, note?: string) => void;
+
 /** One operation from its start to its end: its stages, its events, its cancel. */
 export class RunningOperation {
   readonly feed = new NumberedFeed<OperationEvent>(HELD_EVENTS);
@@ -29,6 +40,8 @@ export class RunningOperation {
   /** Errors of stages that failed before anybody cancelled. */
   readonly #genuine = new WeakSet<object>();
   #operation: Operation;
+  /** Ends the stage `clean up`; set from the failure of the work until its end. */
+  #endCleanUp: EndStage | undefined;
 
   constructor(operation: Operation, options: RunningOperationOptions) {
     this.#operation = operation;
@@ -57,6 +70,8 @@ export class RunningOperation {
       this.#end({ state: 'succeeded', result });
       return undefined;
     } catch (error) {
+      const left = notReleased(error);
+      this.#endCleanUp?.(left.length > 0 ? 'failed' : 'succeeded', left.join('; ') || undefined);
       this.#end(failureOutcome(this.#operation.id, error, this.#cancelledBefore(error)));
       return error;
     }
@@ -64,11 +79,16 @@ export class RunningOperation {
 
   #cancelledBefore(error: unknown): AppError | undefined {
     const { signal } = this.#abort;
-    const first = firstError(error);
-    if (!signal.aborted || (typeof first === 'object' && first !== null && this.#genuine.has(first))) return undefined;
+    if (!signal.aborted || this.#isGenuine(errorsOf(error)[0])) return undefined;
     return signal.reason instanceof AppError
       ? signal.reason
       : new AppError('OPERATION_CANCELLED', 'The operation was cancelled', { cause: signal.reason });
+  }
+
+  /** What was made from a genuine error is one too. */
+  #isGenuine(error: unknown): boolean {
+    for (let cause = error; cause instanceof Error; { cause } = cause) if (this.#genuine.has(cause)) return true;
+    return false;
   }
 
   #context(): OperationContext {
@@ -77,6 +97,7 @@ export class RunningOperation {
       signal: this.#abort.signal,
       stage: (name, work) => this.#stage(name, work),
       skip: (name, note) => this.#setStage({ name, state: 'skipped', note }),
+      undoing: () => this.#beginCleanUp(),
     };
   }
 
@@ -85,29 +106,40 @@ export class RunningOperation {
     if (planned && planned.state !== 'pending') {
       throw new AppError('INTERNAL', `Stage "${name}" was begun twice`);
     }
-    const started = this.#options.now();
-    const running: Stage = { name, state: 'running', startedAt: started.toISOString() };
-    this.#setStage(running);
+    const end = this.#begin(name);
     let note: string | undefined;
-    const finish = (state: Stage['state']): void => {
-      const durationMs = Math.max(0, Math.round(this.#options.now().getTime() - started.getTime()));
-      this.#setStage({ ...running, state, durationMs, ...(note === undefined ? {} : { note }) });
-    };
     try {
       const result = await work(
         this.#stageContext(name, (text) => {
           note = text;
         }),
       );
-      finish('succeeded');
+      end('succeeded', note);
       return result;
     } catch (error) {
-      const { aborted } = this.#abort.signal;
-      const first = firstError(error);
+      // What cleans up hears of no cancel: what it fails with is its own.
+      const aborted = this.#abort.signal.aborted && name !== CLEAN_UP_STAGE;
+      const [first] = errorsOf(error);
       if (!aborted && typeof first === 'object' && first !== null) this.#genuine.add(first);
-      finish(aborted ? 'cancelled' : 'failed');
+      end(aborted ? 'cancelled' : 'failed', note);
+      this.#beginCleanUp();
       throw error;
     }
+  }
+
+  #begin(name: string): EndStage {
+    const started = this.#options.now();
+    const running: Stage = { name, state: 'running', startedAt: started.toISOString() };
+    this.#setStage(running);
+    return (state, note) => {
+      const durationMs = Math.max(0, Math.round(this.#options.now().getTime() - started.getTime()));
+      this.#setStage({ ...running, state, durationMs, ...(note === undefined ? {} : { note }) });
+    };
+  }
+
+  /** What goes on between a failure and the end of the work is that what was made is undone, wherever that is done. */
+  #beginCleanUp(): void {
+    if (mayCleanUp(this.#operation)) this.#endCleanUp = this.#begin(CLEAN_UP_STAGE);
   }
 
   #stageContext(name: string, setNote: (text: string) => void): StageContext {

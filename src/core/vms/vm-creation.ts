@@ -2,6 +2,7 @@ import type { Image } from '../../contracts/image.ts';
 import type { Operation } from '../../contracts/operation.ts';
 import type { CreateVmRequest, Vm } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
+import { imageNotFound } from '../images/image-not-found.ts';
 import type { ImageService } from '../images/image-service.ts';
 import { newId } from '../ids.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
@@ -88,9 +89,14 @@ export class VmCreation {
   }
 
   #imageName(request: CreateVmRequest): string {
-    const asked = request.image ?? this.#deps.defaultImageName;
-    if (asked !== undefined) return asked;
+    if (request.image !== undefined) return request.image;
     const known = this.#deps.images.list();
+    const usual = this.#deps.defaultImageName;
+    if (usual !== undefined) {
+      const names = known.map((image) => image.name);
+      if (!names.includes(usual)) throw imageNotFound(usual, names, 'default_image_name in the config');
+      return usual;
+    }
     const only = known[0];
     if (only && known.length === 1) return only.name;
     throw new AppError(
@@ -160,6 +166,7 @@ export class VmCreation {
       undo.clear();
       return directory.view(ready, 'settled');
     } catch (error) {
+      context.undoing();
       throw await undo.after(error);
     }
   }

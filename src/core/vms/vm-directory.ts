@@ -1,6 +1,7 @@
 import type { ResourceEvent } from '../../contracts/event.ts';
 import type { Vm, VmState } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
+import { nameHint } from '../name-hint.ts';
 import type { LiveMachines } from './live-machines.ts';
 import type { VmRecord, VmRepository } from './repository.ts';
 
@@ -46,7 +47,7 @@ export class VmDirectory {
     if (record && !record.transient) return record;
     const known = this.list().map((vm) => vm.name);
     throw new AppError('VM_NOT_FOUND', `There is no VM "${name}".`, {
-      hint: known.length === 0 ? 'Create one: banger vm create' : `VMs there are: ${known.slice(0, 20).join(', ')}.`,
+      hint: nameHint(name, known, { all: 'VMs there are', none: 'Create one: banger vm create' }),
     });
   }
 

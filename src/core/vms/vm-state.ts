@@ -1,5 +1,5 @@
 /** Which verb a VM takes in which state: pure, and the one place that says so. */
-import type { VmState } from '../../contracts/vm.ts';
+import type { Vm, VmState } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
 
 export type VmVerb = 'start' | 'stop' | 'delete' | 'ssh';
@@ -50,7 +50,7 @@ const ANSWERS: Readonly<Record<VmVerb, Readonly<Record<VmState, Answer>>>> = {
  * @returns false where the VM is already as the verb would leave it.
  * @throws AppError VM_BUSY, VM_STATE_INVALID.
  */
-export function allowVerb(verb: VmVerb, vm: { readonly name: string; readonly state: VmState }): boolean {
+export function allowVerb(verb: VmVerb, vm: Pick<Vm, 'name' | 'state' | 'stateReason'>): boolean {
   const answer = ANSWERS[verb][vm.state];
   switch (answer) {
     case 'ok':
@@ -60,11 +60,31 @@ export function allowVerb(verb: VmVerb, vm: { readonly name: string; readonly st
     case 'busy':
       throw new AppError('VM_BUSY', `VM "${vm.name}" is ${vm.state}; it cannot be asked to ${verb} now.`);
     case 'refused':
-      throw new AppError('VM_STATE_INVALID', `VM "${vm.name}" is ${vm.state}, not running.`, {
-        hint:
-          vm.state === 'stopped' || vm.state === 'failed'
-            ? `Start it: banger vm start ${vm.name}`
-            : 'Wait until it runs.',
+      throw new AppError('VM_STATE_INVALID', `VM "${vm.name}" is not running: it ${stateInWords(vm)}.`, {
+        hint: sshHint(vm),
       });
+  }
+}
+
+function stateInWords({ state, stateReason }: Pick<Vm, 'state' | 'stateReason'>): string {
+  if (state === 'deleting') return 'is being deleted';
+  if (state === 'creating') return 'is being created';
+  if (state !== 'failed') return `is ${state}`;
+  return stateReason === undefined ? 'has failed' : `has failed (${stateReason})`;
+}
+
+function sshHint({ name, state }: Pick<Vm, 'name' | 'state'>): string {
+  switch (state) {
+    case 'stopped':
+    case 'failed':
+      return `Start it: banger vm start ${name}`;
+    case 'stopping':
+      return `Start it once it has stopped: banger vm start ${name}`;
+    case 'deleting':
+      return 'Create another: banger vm create';
+    case 'creating':
+    case 'starting':
+    case 'running':
+      return 'Wait until it runs.';
   }
 }

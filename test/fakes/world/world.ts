@@ -70,7 +70,7 @@ export function sourceImage(name = 'debian'): Image {
 }
 
 /** @param dir takes the store and the journals. */
-export function makeWorld(dir: string, faults = new FaultPoints()): World {
+export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageName?: string): World {
   const now = (): Date => new Date();
   const database = openDatabase(join(dir, 'state.db'), MIGRATIONS);
   const host = new FakeHost();
@@ -130,7 +130,14 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
     folders: imageFolders,
     disks,
     kernels,
-    bootstrapper: watch('bootstrapper', { bootstrap: () => Promise.resolve(['apt 1.0']) }),
+    bootstrapper: {
+      bootstrap: (_request, _staged, stage) =>
+        stage('packages', async ({ signal }) => {
+          faults.hit('bootstrapper.bootstrap');
+          signal.throwIfAborted();
+          return Promise.resolve(['apt 1.0']);
+        }),
+    },
     operations,
     publish,
     now,
@@ -152,7 +159,7 @@ export function makeWorld(dir: string, faults = new FaultPoints()): World {
     folders,
     keys,
     defaults,
-    defaultImageName: undefined,
+    defaultImageName,
     cidr: CIDR,
     suggestName: () => 'calm-otter',
     now,

@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { configSchema } from '../../../src/contracts/config.ts';
 import type { Operation } from '../../../src/contracts/operation.ts';
+import { parseConfig } from '../../../src/daemon/config.ts';
 import { type BangerCopy, copyBanger } from '../../support/banger-copy.ts';
 import { FakeDaemon, FakeRefusal } from '../../support/fake-daemon.ts';
 import { sampleImage, sampleVm } from '../../support/samples.ts';
@@ -294,11 +296,13 @@ describe('the rest', () => {
     expect(daemon.requests).toEqual([]);
   });
 
-  test('config show prints whole keys', async () => {
-    daemon.on('configShow', () => ({ log_level: 'info', network: { mode: 'isolated' }, build: { packages: ['git'] } }));
-    expect((await banger.run(['config', 'show'])).stdout).toBe(
-      'log_level = "info"\nnetwork.mode = "isolated"\nbuild.packages = ["git"]\n',
-    );
+  test('config show prints what the config file takes; with --json sizes are bytes', async () => {
+    const config = configSchema.parse({ vm_defaults: { memory: '1.5G', disk_size: '8G' }, apt: { proxy: 'http://a' } });
+    daemon.on('configShow', () => config);
+    const { stdout } = await banger.run(['config', 'show']);
+    expect(stdout).toContain('vm_defaults.memory = "1536M"\nvm_defaults.disk_size = "8G"\napt.proxy = "http://a"\n');
+    expect(parseConfig(stdout, 'config.toml')).toEqual(config);
+    expect(JSON.parse((await banger.run(['config', 'show', '--json'])).stdout)).toEqual(config);
   });
 
   test('image show and history', async () => {

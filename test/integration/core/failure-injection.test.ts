@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildRequestSchema } from '../../../src/contracts/build.ts';
+import { bootstrapRequestSchema, buildRequestSchema } from '../../../src/contracts/build.ts';
 import type { Operation } from '../../../src/contracts/operation.ts';
 import { createVmRequestSchema } from '../../../src/contracts/vm.ts';
 import { type AppError, toAppError } from '../../../src/core/app-error.ts';
@@ -24,15 +24,35 @@ afterEach(() => {
 interface Job {
   readonly name: string;
   readonly withVm?: boolean;
+  /** Undoes something from its first moment on, in a stage or between two. */
+  readonly alwaysUndoes?: boolean;
   readonly start: (world: World) => Promise<Operation> | Operation;
 }
 
 const REQUEST = { from: 'debian', preset: 'minimal', packages: ['jq'], sizeBytes: 4 * 2 ** 30 };
 const JOBS: readonly Job[] = [
-  { name: 'image build', start: (world) => world.builds.start('dev', buildRequestSchema.parse(REQUEST)) },
-  { name: 'vm create', start: (world) => world.vms.create(createVmRequestSchema.parse({ name: 'box' })) },
+  {
+    name: 'image build',
+    alwaysUndoes: true,
+    start: (world) => world.builds.start('dev', buildRequestSchema.parse(REQUEST)),
+  },
+  {
+    name: 'vm create',
+    alwaysUndoes: true,
+    start: (world) => world.vms.create(createVmRequestSchema.parse({ name: 'box' })),
+  },
   { name: 'vm start', withVm: true, start: (world) => world.vms.start('box') },
+  { name: 'image bootstrap', start: (world) => world.images.bootstrap('base', bootstrapRequestSchema.parse({})) },
 ];
+
+/** What a user sees of the undoing: the stage ran, whatever had failed and though a cancel had come. */
+function expectCleanUpSeen(job: Job, { stages }: Operation, where: string): void {
+  const didFail = stages.some(({ state }) => state === 'failed' || state === 'cancelled');
+  const cleanUp = stages.find(({ name }) => name === 'clean up');
+  if (didFail || job.alwaysUndoes) {
+    expect(cleanUp, where).toMatchObject({ state: 'succeeded', durationMs: expect.any(Number) });
+  } else expect(cleanUp, where).toBeUndefined();
+}
 
 async function prepared(job: Job, faults: FaultPoints): Promise<World> {
   // Made by a world of its own, whose calls are not counted.
@@ -72,7 +92,7 @@ async function countCalls(job: Job): Promise<readonly string[]> {
 describe.each(JOBS)('$name', (job) => {
   test('leaves the world as it was, whichever call fails', async () => {
     const calls = await countCalls(job);
-    expect(calls.length).toBeGreaterThan(job.withVm ? 8 : 15);
+    expect(calls.length).toBeGreaterThan(job.alwaysUndoes ? 15 : 8);
     for (const [index, call] of calls.entries()) {
       const faults = new FaultPoints(index + 1);
       const world = await prepared(job, faults);
@@ -81,6 +101,7 @@ describe.each(JOBS)('$name', (job) => {
       try {
         const operation = await world.operations.wait((await job.start(world)).id);
         failure = operation.error;
+        expectCleanUpSeen(job, operation, `call ${index + 1}, ${call}`);
       } catch (error) {
         failure = error;
       }
@@ -109,6 +130,7 @@ describe.each(JOBS)('$name', (job) => {
       if (operation.state === 'cancelled') {
         cancelled += 1;
         expect(operation.error?.code).toBe('OPERATION_CANCELLED');
+        expectCleanUpSeen(job, operation, `a cancel at call ${index + 1}, ${call}`);
         expect(world.snapshot(), `after a cancel at call ${index + 1}, ${call}`).toEqual(before);
       } else {
         expect(operation.state, `cancelled at call ${index + 1}, ${call}: ${operation.error?.message}`).toBe(

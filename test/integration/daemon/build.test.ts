@@ -142,6 +142,8 @@ describe('a step that fails', () => {
     });
     const failed = operation.stages.filter((stage) => stage.state === 'failed');
     expect(failed.map((stage) => stage.name)).toEqual([`step:${step}`]);
+    expect(operation.stages.at(-1)).toMatchObject({ name: 'clean up', state: 'succeeded' });
+    expect(operation.stages.at(-1)?.durationMs).toBeGreaterThan(0);
     await home.expectState(before);
   });
 

@@ -98,6 +98,8 @@ test('a build that is cancelled leaves nothing, in whichever stage that is', asy
     });
     expect(operation.stages.find((stage) => stage.state === 'cancelled')?.name).toBe(name);
     expect(operation.stages.filter((stage) => stage.state === 'running')).toEqual([]);
+    expect(operation.stages.at(-1)).toMatchObject({ name: 'clean up', state: 'succeeded' });
+    expect(operation.stages.at(-1)?.durationMs).toBeGreaterThan(0);
     home.guest.setPlan({});
     home.qemu.setPlan({ guestScript: home.guest.script });
     await home.expectState(before);

@@ -67,6 +67,31 @@ describe('a VM', () => {
     await home.expectState(before);
   });
 
+  test('whose VMM refuses to start is undone in a stage that is seen, when it is created and when it is started', async () => {
+    const refusal = { exitAtOnce: { status: 1, stderr: 'qemu: no' } };
+    await home.perform('vmCreate', { body: { name: 'box', image: 'tiny', start: false } });
+    home.qemu.setPlan(refusal);
+    const started = await home.perform('vmStart', { params: { name: 'box' } });
+    const created = await home.perform('vmCreate', { body: { name: 'other', image: 'tiny' } });
+    const undone = ['network succeeded', 'boot failed', 'ready skipped', 'clean up succeeded'];
+    expect(started.stages.map(({ name, state }) => `${name} ${state}`)).toEqual(undone);
+    expect(created.stages.map(({ name, state }) => `${name} ${state}`).slice(2)).toEqual(undone);
+    for (const { stages } of [started, created]) expect(stages.at(-1)?.durationMs).toBeGreaterThan(0);
+    await home.perform('vmDelete', { params: { name: 'box' } });
+    await home.expectState(before);
+  });
+
+  test('whose TAP cannot be removed at once is told of, in the stage and in the error', async () => {
+    home.qemu.setPlan({ exitAtOnce: { status: 1, stderr: 'qemu: no' } });
+    await home.tools.intercept('ip', 'echo "RTNETLINK answers: busy" >&2; exit 2', 'link delete');
+    // It is removed when the VM is: the second attempt is not held up.
+    const { stages, error } = await home.perform('vmCreate', { body: { name: 'box', image: 'tiny' } });
+    const told = expect.stringMatching(/^Could not remove TAP .*busy/);
+    expect(stages.at(-1)).toMatchObject({ name: 'clean up', state: 'failed', note: told });
+    expect(error).toMatchObject({ code: 'ENGINE_FAILED', details: { alsoFailed: [told] } });
+    await home.expectState(before);
+  });
+
   test('keeps its image from being deleted, and is named', async () => {
     await home.perform('vmCreate', { body: { name: 'box', image: 'tiny', start: false } });
     await expect(home.client.call('imageDelete', { params: { name: 'tiny' } })).rejects.toMatchObject({

@@ -92,15 +92,21 @@ describe('requests that are refused before any handler hears of them', () => {
     ['a way out of a folder', '/v1/images/..%2Fx/builds', { from: 'base' }, 'REQUEST_INVALID', 'name: "../x"'],
     ['a command', '/v1/images/%24(reboot)/builds', { from: 'base' }, 'REQUEST_INVALID', '"$(reboot)"'],
     ['a half escape', '/v1/images/%zz/builds', { from: 'base' }, 'REQUEST_INVALID', '"%zz"'],
-    ['an unknown field', build, { from: 'base', dokcer: true }, 'REQUEST_INVALID', '"dokcer"'],
+    [
+      'an unknown field',
+      build,
+      { from: 'base', dokcer: true },
+      'REQUEST_INVALID',
+      'dokcer: there is no such key; did you mean "docker"?',
+    ],
     ['a missing field', build, {}, 'REQUEST_INVALID', 'from'],
     ['a wrong type', build, { from: 'base', docker: 'yes' }, 'REQUEST_INVALID', 'docker'],
-    ['a list', build, [], 'REQUEST_INVALID', 'expected object'],
-    ['null', build, null, 'REQUEST_INVALID', 'expected object'],
+    ['a list', build, [], 'REQUEST_INVALID', 'a list is given, an object is expected'],
+    ['null', build, null, 'REQUEST_INVALID', 'null is given'],
     ['a package that is an option', build, { from: 'base', packages: ['jq', '-y'] }, 'PACKAGE_NAME_INVALID', '"-y"'],
     ['a package with a space', build, { from: 'base', packages: ['a b'] }, 'PACKAGE_NAME_INVALID', 'packages.0'],
     ['a size too small', build, { from: 'base', sizeBytes: 12 }, 'SIZE_INVALID', 'the least is 64M'],
-    ['an unknown step', build, { from: 'base', without: ['dokcer'] }, 'STEP_UNKNOWN', '"dokcer"'],
+    ['an unknown step', build, { from: 'base', without: ['dokcer'] }, 'STEP_UNKNOWN', '"dokcer" is not one of base, '],
   ])('%s', async (_, path, body, code, words) => {
     const server = await startTestServer({});
     const answer = await server.post(path, body);

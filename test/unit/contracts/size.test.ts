@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatSize, parseSize } from '../../../src/contracts/size.ts';
+import { exactSize, formatSize, parseSize } from '../../../src/contracts/size.ts';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -19,7 +19,7 @@ describe('parseSize', () => {
     ['0.5K', 512],
     ['2T', 2 * 2 ** 40],
     ['007', 7],
-    ['999999999999999', 999_999_999_999_999],
+    ['9007199254740991', Number.MAX_SAFE_INTEGER],
   ])('%s is %i bytes', (text, bytes) => {
     expect(parseSize(text)).toBe(bytes);
   });
@@ -57,8 +57,8 @@ describe('parseSize', () => {
     expect(parseSize(text)).toBeUndefined();
   });
 
-  test('every whole number of bytes below 10^15 means itself', () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: 10 ** 15 - 1 }), (bytes) => parseSize(String(bytes)) === bytes));
+  test('every whole number of bytes means itself', () => {
+    fc.assert(fc.property(fc.maxSafeNat(), (bytes) => parseSize(String(bytes)) === bytes));
   });
 
   test('a unit multiplies, exactly', () => {
@@ -108,5 +108,27 @@ describe('formatSize', () => {
         expect(Math.abs(Number(number) * factor - bytes)).toBeLessThanOrEqual(bytes / 20);
       }),
     );
+  });
+});
+
+describe('exactSize', () => {
+  test.each([
+    [0, '0B'],
+    [1023, '1023B'],
+    [1024, '1K'],
+    [1536, '1536B'],
+    [512 * MIB, '512M'],
+    [1.5 * GIB, '1536M'],
+    [GIB - 1, '1073741823B'],
+    [2 ** 52, '4096T'],
+    [Number.MAX_SAFE_INTEGER, '9007199254740991B'],
+  ])('%i bytes are written %s', (bytes, text) => {
+    expect(exactSize(bytes)).toBe(text);
+  });
+
+  test('what it writes is read as the very same number', () => {
+    const numbers = fc.tuple(fc.nat(2 ** 20), fc.constantFrom(1, 2 ** 10, MIB, GIB));
+    fc.assert(fc.property(fc.maxSafeNat(), (bytes) => parseSize(exactSize(bytes)) === bytes));
+    fc.assert(fc.property(numbers, ([count, unit]) => parseSize(exactSize(count * unit)) === count * unit));
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/core/app-error.ts';
-import { Undo } from '../../../src/core/undo.ts';
+import { errorsOf, Undo } from '../../../src/core/undo.ts';
 
 function stackOf(log: string[], failing: readonly string[] = []): Undo {
   const undo = new Undo();
@@ -77,5 +77,17 @@ describe('Undo', () => {
     const joined = await stackOf([], ['second']).after(error);
     expect(joined).toBeInstanceOf(AggregateError);
     expect(joined).toMatchObject({ message: 'no answer', errors: [error, { code: 'CLEANUP_FAILED' }] });
+  });
+
+  test('after an error that was undone in part already: what one stack could not release is not lost in the next', async () => {
+    const error = new AppError('BOOT_TIMEOUT', 'no answer');
+    const inner = await stackOf([], ['second']).after(error);
+    const outer = await stackOf([], ['third']).after(inner);
+    expect(errorsOf(outer).map((each) => (each as Error).message)).toEqual([
+      'no answer',
+      'Could not remove second: second is stuck',
+      'Could not remove third: third is stuck',
+    ]);
+    expect(outer).toMatchObject({ message: 'no answer' });
   });
 });

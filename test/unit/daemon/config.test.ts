@@ -51,15 +51,36 @@ describe('refused with its place', () => {
       'sources.tpm.comit: there is no such key; did you mean "commit"?',
     ],
     ['a table where none is', '[networks]', '1:2: networks: there is no such key; did you mean "network"?'],
-    ['a choice that is none', 'engine = "xen"', '1:1: engine: Invalid option'],
-    ['a wrong type', '[vm_defaults]\ncpus = "two"', '2:1: vm_defaults.cpus: '],
-    ['a size that is none', '[vm_defaults]\n  memory = "8X"', '2:3: vm_defaults.memory: "8X" is not a size'],
-    ['an element', '[build]\npackages = [\n  "jq",\n  "-y",\n]', '4:3: build.packages.1: not a Debian package name'],
-    ['a missing key', '[sources]\ntpm = { url = "https://x" }', '2:1: sources.tpm.commit: '],
+    ['a choice that is none', 'engine = "xen"', '1:1: engine: "xen" is not one of auto, qemu, firecracker'],
+    [
+      'a choice misspelt',
+      'engine = "quemu"',
+      '1:1: engine: "quemu" is not one of auto, qemu, firecracker; did you mean "qemu"?',
+    ],
+    ['a wrong type', '[vm_defaults]\ncpus = "two"', '2:1: vm_defaults.cpus: "two" is given, a number is expected'],
+    ['a value for a table', 'network = 1', '1:1: network: 1 is given, a table is expected'],
+    [
+      'a number for a size',
+      'vm_defaults.memory = 1024',
+      '1:13: vm_defaults.memory: 1024: write a size as text, such as "1G"',
+    ],
+    [
+      'a size out of bounds',
+      'vm_defaults.memory = "12"',
+      'vm_defaults.memory: "12": must be at least 128M and at most 1T',
+    ],
+    ['no network', 'network.cidr = "10.77.0.0"', '1:9: network.cidr: "10.77.0.0": give an IPv4 network such as'],
+    ['a size that is none', '[vm_defaults]\n  memory = "8X"', '2:3: vm_defaults.memory: "8X": not a size; write'],
+    [
+      'an element',
+      '[build]\npackages = [\n  "jq",\n  "-y",\n]',
+      '4:3: build.packages.1: "-y": not a Debian package name',
+    ],
+    ['a missing key', '[sources]\ntpm = { url = "https://x" }', '2:1: sources.tpm.commit: missing, text is expected'],
   ])('%s', (_, text, words) => {
     const error = refusal(text);
     expect(error.code).toBe('CONFIG_INVALID');
-    expect(error.message).toContain(words.startsWith('s') ? words : `${FILE}:${words}`);
+    expect(error.message).toContain(/^\d/.test(words) ? `${FILE}:${words}` : words);
     expect(error.details['path']).toBe(FILE);
   });
 

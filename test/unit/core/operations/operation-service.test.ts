@@ -125,7 +125,7 @@ describe('failure', () => {
       details: { console: ['last words'] },
       operationId: id,
     });
-    expect(stagesOf(ended)).toEqual(['clone failed', 'boot skipped', 'seal skipped']);
+    expect(stagesOf(ended)).toEqual(['clone failed', 'boot skipped', 'seal skipped', 'clean up succeeded']);
     expect(ends).toEqual([{ operation: ended, error: cause }]);
     expect(faults).toEqual([]);
   });
@@ -178,7 +178,7 @@ describe('cancel', () => {
     finishUndo();
     const ended = await service.wait(id);
     expect(ended).toMatchObject({ state: 'cancelled', error: { code: 'OPERATION_CANCELLED', operationId: id } });
-    expect(stagesOf(ended)).toEqual(['clone succeeded', 'boot cancelled', 'seal skipped']);
+    expect(stagesOf(ended)).toEqual(['clone succeeded', 'boot cancelled', 'seal skipped', 'clean up succeeded']);
   });
 
   test('an abort that comes back as another error is still a cancel; what is left behind is told', async () => {

@@ -54,9 +54,20 @@ describe('every verb on every state', () => {
     else expect(ask).toThrow(expect.objectContaining({ code: expected }));
   });
 
-  test('a stopped VM is told how to be started', () => {
-    expect(() => allowVerb('ssh', { name: 'calm-otter', state: 'stopped' })).toThrow(
-      expect.objectContaining({ hint: 'Start it: banger vm start calm-otter' }),
+  test.each([
+    [{ state: 'stopped' as const }, 'is stopped', 'Start it: banger vm start box'],
+    [{ state: 'failed' as const }, 'has failed', 'Start it: banger vm start box'],
+    [
+      { state: 'failed' as const, stateReason: 'crashed: SIGSEGV' },
+      'has failed (crashed: SIGSEGV)',
+      'Start it: banger vm start box',
+    ],
+    [{ state: 'stopping' as const }, 'is stopping', 'Start it once it has stopped: banger vm start box'],
+    [{ state: 'deleting' as const }, 'is being deleted', 'Create another: banger vm create'],
+    [{ state: 'starting' as const }, 'is starting', 'Wait until it runs.'],
+  ])('a VM that cannot be entered says why, and what to do: %j', (vm, why, hint) => {
+    expect(() => allowVerb('ssh', { name: 'box', ...vm })).toThrow(
+      expect.objectContaining({ message: `VM "box" is not running: it ${why}.`, hint }),
     );
   });
 });

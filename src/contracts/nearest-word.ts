@@ -1,11 +1,13 @@
 /** The word that was probably meant: the nearest by edits, where it is near at all. */
 export function nearestWord(given: string, known: readonly string[]): string | undefined {
-  const ranked = known
+  // A third of the letters may be wrong; more, and the advice would be a guess.
+  const mostEdits = Math.max(1, Math.floor(given.length / 3));
+  const [best] = known
+    // Each letter too many or too few is an edit: what is far in length needs no look, however long it is.
+    .filter((word) => Math.abs(word.length - given.length) <= mostEdits)
     .map((word) => ({ word, distance: editDistance(given.toLowerCase(), word.toLowerCase()) }))
     .toSorted((left, right) => left.distance - right.distance);
-  const [best] = ranked;
-  // A third of the letters may be wrong; more, and the advice would be a guess.
-  return best && best.distance <= Math.max(1, Math.floor(given.length / 3)) ? best.word : undefined;
+  return best && best.distance <= mostEdits ? best.word : undefined;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
