@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { ACCELERATORS, ENGINE_NAMES } from '../../contracts/vm.ts';
 import { AppError } from '../../core/app-error.ts';
+import { isId } from '../../core/ids.ts';
 import type { MachineFolder, MachineFolders, MachineRuntime } from '../../core/vms/ports.ts';
 import { writeFileAtomic } from '../../host/atomic-file.ts';
 import { fitsSocket, machineFiles, type Paths, SOCKET_PATH_MAX_BYTES } from '../../host/paths.ts';
@@ -52,7 +53,7 @@ export function createMachineFolders(paths: Pick<Paths, 'vmsDir' | 'machinesDir'
       await removeOwned(vmsDir, vmId);
     },
     async list() {
-      return [...new Set([...(await listOwned(vmsDir)), ...(await listOwned(machinesDir))])];
+      return [...new Set([...(await listOwned(vmsDir, isVmId)), ...(await listOwned(machinesDir, isVmId))])];
     },
     async readRuntime(vmId) {
       return parseRuntime(await readIfThere(filesOf(vmId).runtime));
@@ -65,6 +66,10 @@ export function createMachineFolders(paths: Pick<Paths, 'vmsDir' | 'machinesDir'
     },
     consoleTail: (vmId, lines) => consoleTail(filesOf(vmId).console, lines),
   };
+}
+
+function isVmId(name: string): boolean {
+  return isId('vm', name);
 }
 
 /** @throws AppError PATH_TOO_LONG where the control socket would not fit. */

@@ -243,7 +243,7 @@ export interface MachineFolders {
   /** Makes the short-lived folder again where a reboot of the host has taken it away. */
   ensureRunDir(vmId: string): Promise<void>;
   remove(vmId: string): Promise<void>;
-  /** Ids of every folder that exists, for reconciliation. */
+  /** Ids of every folder that exists, for reconciliation; what is not named by an id of ours is not among them. */
   list(): Promise<readonly string[]>;
   readRuntime(vmId: string): Promise<MachineRuntime | undefined>;
   writeRuntime(vmId: string, runtime: MachineRuntime): Promise<void>;

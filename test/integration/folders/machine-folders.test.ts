@@ -50,6 +50,15 @@ test('makes both folders private, lists and removes them', async () => {
   expect(await folders.list()).toEqual([]);
 });
 
+test('only folders that are called by a VM’s id are listed, and so removed', async () => {
+  await folders.create(ID);
+  for (const place of ['vms', 'run']) {
+    for (const name of ['backup', 'vm-1', `${ID}-old`, 'vm-012345678G', 'img-0123456789'])
+      await mkdir(join(root, place, name));
+  }
+  expect(await folders.list()).toEqual([ID]);
+});
+
 test('keeps what runs in a file that is whole or absent', async () => {
   await folders.create(ID);
   expect(await folders.readRuntime(ID)).toBeUndefined();
