@@ -245,7 +245,8 @@ export interface MachineFolders {
   remove(vmId: string): Promise<void>;
   /** Ids of every folder that exists, for reconciliation; what is not named by an id of ours is not among them. */
   list(): Promise<readonly string[]>;
-  readRuntime(vmId: string): Promise<MachineRuntime | undefined>;
+  /** @returns undefined where there is none, or what is there is no record: neither is evidence of anything. */
+  readRuntime(vmId: string): Promise<MachineRuntime | NewerRuntime | undefined>;
   writeRuntime(vmId: string, runtime: MachineRuntime): Promise<void>;
   clearRuntime(vmId: string): Promise<void>;
   /** The console's last lines, control characters made visible. */
@@ -263,4 +264,11 @@ export interface MachineFolder {
 export interface MachineRuntime {
   readonly identity: MachineIdentity;
   readonly startedAt: string;
+}
+
+/** A runtime record that a newer banger has written: a VMM may run, and nothing else can be told of it. */
+export interface NewerRuntime {
+  readonly newerVersion: number;
+  /** Of the record itself, for who has to look at it. */
+  readonly path: string;
 }

@@ -13,7 +13,7 @@ import { planRecord, resolveSpec, type ResolvedSpec, type VmDefaults } from './m
 import type { MachineRunner } from './machine-runner.ts';
 import type { Disks, Engine, Engines, MachineExit, MachineFolders, MachineRuntime, SshKeys } from './ports.ts';
 import type { VmRecord, VmRepository } from './repository.ts';
-import { allowVerb } from './vm-state.ts';
+import { allowVerb, type VmVerb } from './vm-state.ts';
 
 export interface VmServiceDependencies {
   readonly vms: VmRepository;
@@ -45,6 +45,8 @@ export class VmService {
   readonly #busy = new Map<string, VmState>();
   /** Why a VM ended other than asked; until it is started again. */
   readonly #failures = new Map<string, string>();
+  /** VMs whose machine may run without us having it, each with the reason: nothing of theirs may be touched. */
+  readonly #setAside = new Map<string, AppError>();
 
   constructor(deps: VmServiceDependencies) {
     this.#deps = deps;
@@ -79,7 +81,7 @@ export class VmService {
    */
   reach(name: string): { readonly address: string; readonly ended: AbortSignal } {
     const record = this.#record(name);
-    allowVerb('ssh', this.#view(record));
+    this.#allow('ssh', record);
     const live = this.#live.get(record.id);
     if (!live) throw new AppError('INTERNAL', `VM "${name}" runs and has no VMM.`);
     return { address: record.address, ended: live.ended };
@@ -87,7 +89,7 @@ export class VmService {
 
   async sshAccess(name: string): Promise<SshAccess> {
     const record = this.#record(name);
-    allowVerb('ssh', this.#view(record));
+    this.#allow('ssh', record);
     return this.#deps.keys.access(record.name, record.id);
   }
 
@@ -208,11 +210,11 @@ export class VmService {
 
   /** Starts a VM; one that runs already is left alone. */
   async start(name: string): Promise<Operation> {
-    allowVerb('start', this.get(name));
+    this.#allow('start', this.#record(name));
     const engine = await this.#deps.engines.choose();
     // Asked again: nothing may come between the answer and the taking.
     const record = this.#record(name);
-    const needed = allowVerb('start', this.#view(record));
+    const needed = this.#allow('start', record);
     return this.#work(
       record,
       { kind: 'vm.start', state: 'starting', stages: START_STAGES, needed },
@@ -225,7 +227,7 @@ export class VmService {
 
   stop(name: string): Operation {
     const record = this.#record(name);
-    const needed = allowVerb('stop', this.#view(record));
+    const needed = this.#allow('stop', record);
     const plan = { kind: 'vm.stop', state: 'stopping', stages: ['power off', 'network'], needed } as const;
     return this.#work(record, plan, async (context) => {
       if (needed) await this.#stop(record, context);
@@ -235,7 +237,7 @@ export class VmService {
 
   delete(name: string): Operation {
     const record = this.#record(name);
-    allowVerb('delete', this.#view(record));
+    this.#allow('delete', record);
     const plan = { kind: 'vm.delete', state: 'deleting', stages: ['delete'], needed: true } as const;
     return this.#work(record, plan, async (context) => {
       await context.stage('delete', () => this.#remove(record));
@@ -344,6 +346,11 @@ export class VmService {
     this.#live.add(record.id, machine, runtime.startedAt);
   }
 
+  /** A VM whose machine we can neither control nor rule out: as long as we live it stays as it is. */
+  setAside(record: VmRecord, reason: AppError): void {
+    this.#setAside.set(record.id, reason);
+  }
+
   /** Lets go of every VMM; they run on. */
   releaseAll(): void {
     this.#live.releaseAll();
@@ -358,15 +365,27 @@ export class VmService {
     });
   }
 
+  /** See `allowVerb`. @throws AppError VM_STATE_INVALID too, where the VM was set aside. */
+  #allow(verb: VmVerb, record: VmRecord): boolean {
+    const reason = this.#setAside.get(record.id);
+    if (!reason) return allowVerb(verb, this.#view(record));
+    const { message, hint, details } = reason;
+    throw new AppError('VM_STATE_INVALID', `VM "${record.name}" cannot be asked to ${verb}. ${message}`, {
+      hint,
+      details,
+      cause: reason,
+    });
+  }
+
   #state(record: VmRecord): VmState {
     if (this.#live.get(record.id)) return 'running';
-    return this.#failures.has(record.id) ? 'failed' : 'stopped';
+    return this.#failures.has(record.id) || this.#setAside.has(record.id) ? 'failed' : 'stopped';
   }
 
   /** @param when `settled`: as it will be once the operation that works on it has ended. */
   #view(record: VmRecord, when: 'now' | 'settled' = 'now'): Vm {
     const live = this.#live.get(record.id);
-    const reason = this.#failures.get(record.id);
+    const reason = this.#setAside.get(record.id)?.message ?? this.#failures.get(record.id);
     const state = (when === 'now' && this.#busy.get(record.id)) || this.#state(record);
     return {
       id: record.id,
