@@ -178,7 +178,7 @@ export const ROUTES = table({
     summary: 'Delete a VM and its disk, running or not',
     params: byName,
     reply: operationSchema,
-    errors: ['VM_NOT_FOUND', 'VM_BUSY'],
+    errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'VM_BUSY'],
   },
   vmSshAccess: {
     ...ADDRESSES.vmSshAccess,

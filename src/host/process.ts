@@ -29,7 +29,17 @@ export interface RunOptions {
   readonly maxOutputBytes?: number;
   /** Exit statuses that are no failure; 0 where left out. */
   readonly okStatuses?: readonly number[];
+  /** The program is killed when we end, however we end. Its own children are not: they need namespaces that end with it. */
+  readonly endsWithUs?: boolean;
 }
+
+/**
+ * The kernel sends the signal when the thread that started the program is gone (PR_SET_PDEATHSIG in prctl(2)); in Node
+ * that is the main thread. It stays set when setpriv(1) replaces itself by the program.
+ */
+const END_WITH_US = ['setpriv', '--pdeathsig=KILL', '--'] as const;
+/** Of setpriv where there is no such program, as a shell has it. */
+const NOT_FOUND_STATUS = 127;
 
 export interface RunResult {
   readonly stdout: string;
@@ -63,6 +73,8 @@ export class ProcessError extends Error {
   }
 }
 
+const NOT_INSTALLED = 'is not installed, or not on PATH';
+
 function lastLines(text: string, count: number): string {
   return text.trimEnd().split('\n').slice(-count).join('\n').trim();
 }
@@ -74,9 +86,10 @@ function lastLines(text: string, count: number): string {
  * signal, passes its deadline, or `signal` is aborted. After the last two its whole process group is gone.
  */
 export async function run(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
-  const [program, ...args] = argv;
+  const [program] = argv;
   if (options.signal?.aborted) throw new ProcessError('aborted', program, { reason: 'was not started: cancelled' });
-  const child = start(program, args, {
+  const [command, ...args] = options.endsWithUs ? ([...END_WITH_US, ...argv] as const) : argv;
+  const child = start(command, args, {
     cwd: options.cwd,
     env: childEnvironment(options.env),
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -99,12 +112,15 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
       throw new ProcessError(stop.cause, program, { ...output, reason });
     }
     if (status === null) throw new ProcessError('signal', program, { ...output, reason: `was ended by ${signalName}` });
+    if (options.endsWithUs && status === NOT_FOUND_STATUS && output.stderr.startsWith('setpriv: ')) {
+      throw new ProcessError('not-found', program, { reason: NOT_INSTALLED });
+    }
     if (!(options.okStatuses ?? [0]).includes(status)) {
       throw new ProcessError('exit', program, { ...output, reason: `ended with status ${status}` });
     }
     return { stdout: output.stdout, stderr: output.stderr, exitStatus: status };
   } catch (error) {
-    throw startFailure(error, program, options.cwd);
+    throw startFailure(error, command, options.cwd);
   } finally {
     stop.clear();
   }
@@ -127,7 +143,7 @@ function startFailure(error: unknown, program: string, cwd?: string): unknown {
     return new ProcessError('not-started', program, { reason, cause: error });
   }
   const missing = error.code === 'ENOENT';
-  const reason = missing ? 'is not installed, or not on PATH' : `could not be started (${String(error.code)})`;
+  const reason = missing ? NOT_INSTALLED : `could not be started (${String(error.code)})`;
   return new ProcessError(missing ? 'not-found' : 'not-started', program, { reason, cause: error });
 }
 

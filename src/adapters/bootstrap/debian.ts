@@ -79,6 +79,7 @@ export function createDebianBootstrapper(options: DebianBootstrapperOptions): Bo
       mode: uid === 0 ? 'root' : 'unshare',
     });
     await run(argv, {
+      endsWithUs: true,
       signal: context.signal,
       timeoutMs: PACKAGES_TIMEOUT_MS,
       env: {
@@ -120,6 +121,7 @@ async function assertRoom(dir: string): Promise<void> {
 async function unpack(tarPath: string, treeDir: string, signal: AbortSignal): Promise<void> {
   await mkdir(treeDir);
   await run(['tar', '-C', treeDir, '-x', '-p', '--numeric-owner', '--exclude=./dev/*', '-f', tarPath], {
+    endsWithUs: true,
     signal,
     timeoutMs: UNPACK_TIMEOUT_MS,
   });

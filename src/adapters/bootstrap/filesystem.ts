@@ -28,6 +28,7 @@ export async function makeFilesystem(
   try {
     // No block is kept back for root: everybody in such a guest is root.
     await run(['mkfs.ext4', '-q', '-F', '-L', LABEL, '-m', '0', '-d', treeDir, path], {
+      endsWithUs: true,
       signal,
       timeoutMs: TIMEOUT_MS,
     });

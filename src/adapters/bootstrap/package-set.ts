@@ -45,6 +45,7 @@ export function mmdebstrapArgv(options: MmdebstrapOptions): [string, ...string[]
   ];
   if (options.mode === 'unshare') return argv;
   // As root mmdebstrap mounts into the tree it makes. In namespaces of its own every mount and every process of it
-  // goes when it goes, however it ends: nothing can be left that a removal of the tree would walk into.
+  // goes when it goes, however it ends: nothing can be left that a removal of the tree would walk into, or that would
+  // write into it. What it is started by must end with the daemon (`endsWithUs`): unshare alone would live on.
   return ['unshare', '--mount-proc', '--propagation=private', '--pid', '--fork', '--kill-child=SIGKILL', '--', ...argv];
 }

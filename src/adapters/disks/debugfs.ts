@@ -1,8 +1,8 @@
 /** Reads and writes single files of an ext4 filesystem that is not mounted, by debugfs(8). */
-import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, posix, resolve } from 'node:path';
 import { AppError } from '../../core/app-error.ts';
+import { newId } from '../../core/ids.ts';
 import {
   type DiskEntries,
   contentName,
@@ -136,7 +136,7 @@ function assertRead(image: string, failures: readonly string[]): void {
 async function withTempDir<T>(options: DebugfsOptions, work: (debugfs: Debugfs) => Promise<T>): Promise<T> {
   await mkdir(options.tempDir, { recursive: true, mode: 0o700 });
   // A name that staging lists as one of its own: what a crash leaves is removed at the next start.
-  const dir = join(options.tempDir, `debugfs-${randomBytes(6).toString('hex')}`);
+  const dir = join(options.tempDir, newId('tmp'));
   await mkdir(dir, { mode: 0o700 });
   try {
     return await work({

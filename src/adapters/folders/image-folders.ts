@@ -14,6 +14,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import type { BootSet } from '../../contracts/image.ts';
 import { AppError, describe } from '../../core/app-error.ts';
+import { isId } from '../../core/ids.ts';
 import type { ImageFolders, StagedImage } from '../../core/images/ports.ts';
 import { syncDir, writeFileAtomic } from '../../host/atomic-file.ts';
 import { imageFiles, type Paths } from '../../host/paths.ts';
@@ -54,16 +55,20 @@ export function createImageFolders(paths: Pick<Paths, 'imagesDir' | 'stagingDir'
       return publishedFiles(dir);
     },
     remove: (imageId) => removeOwned(imagesDir, imageId),
-    list: () => listOwned(imagesDir),
+    list: () => listOwned(imagesDir, isImageId),
     async keepFailed(key) {
       await mkdir(failedDir, { recursive: true, mode: 0o700 });
       const kept = ownedPath(failedDir, key);
       await rename(ownedPath(stagingDir, key), kept);
       return kept;
     },
-    listStaged: () => listOwned(stagingDir),
+    listStaged: () => listOwned(stagingDir, (name) => isImageId(name) || isId('tmp', name)),
     assertReadable,
   };
+}
+
+function isImageId(name: string): boolean {
+  return isId('img', name);
 }
 
 function stagedImage(dir: string): StagedImage {

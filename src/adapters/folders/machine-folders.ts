@@ -2,7 +2,8 @@ import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { ACCELERATORS, ENGINE_NAMES } from '../../contracts/vm.ts';
 import { AppError } from '../../core/app-error.ts';
-import type { MachineFolder, MachineFolders, MachineRuntime } from '../../core/vms/ports.ts';
+import { isId } from '../../core/ids.ts';
+import type { MachineFolder, MachineFolders, MachineRuntime, NewerRuntime } from '../../core/vms/ports.ts';
 import { writeFileAtomic } from '../../host/atomic-file.ts';
 import { fitsSocket, machineFiles, type Paths, SOCKET_PATH_MAX_BYTES } from '../../host/paths.ts';
 import { isMissing, listOwned, makeOwned, ownedPath, removeOwned } from './owned-dir.ts';
@@ -11,9 +12,11 @@ import { visibleLines } from './visible-lines.ts';
 /** Read from the console's end: enough for its last lines, whatever a guest has written before. */
 const CONSOLE_TAIL_BYTES = 64 * 1024;
 
-/** The runtime record's format: a daemon of another version may have written it. */
+/** Of the runtime record's format. A change that an older daemon would misread takes the next number. */
+const RUNTIME_VERSION = 1;
+
 const runtimeSchema = z.object({
-  version: z.literal(1),
+  version: z.literal(RUNTIME_VERSION),
   startedAt: z.string(),
   identity: z.object({
     engine: z.enum(ENGINE_NAMES),
@@ -24,6 +27,14 @@ const runtimeSchema = z.object({
     controlSocketPath: z.string(),
     agentSocketPath: z.string().optional(),
   }),
+});
+
+/** All that can be said of the record of a daemon yet to come. */
+const newerRuntimeSchema = z.object({
+  version: z
+    .number()
+    .int()
+    .min(RUNTIME_VERSION + 1),
 });
 
 /** VMs' folders: a durable one with disk and console, a short-lived one with sockets. */
@@ -53,19 +64,25 @@ export function createMachineFolders(paths: Pick<Paths, 'vmsDir' | 'machinesDir'
       await removeOwned(vmsDir, vmId);
     },
     async list() {
-      return [...new Set([...(await listOwned(vmsDir)), ...(await listOwned(machinesDir))])];
+      return [...new Set([...(await listOwned(vmsDir, isVmId)), ...(await listOwned(machinesDir, isVmId))])];
     },
     async readRuntime(vmId) {
-      return parseRuntime(await readIfThere(filesOf(vmId).runtime));
+      const path = filesOf(vmId).runtime;
+      return parseRuntime(await readIfThere(path), path);
     },
     async writeRuntime(vmId, runtime) {
-      await writeFileAtomic(filesOf(vmId).runtime, `${JSON.stringify({ version: 1, ...runtime })}\n`, { mode: 0o600 });
+      const record = { version: RUNTIME_VERSION, ...runtime };
+      await writeFileAtomic(filesOf(vmId).runtime, `${JSON.stringify(record)}\n`, { mode: 0o600 });
     },
     async clearRuntime(vmId) {
       await rm(filesOf(vmId).runtime, { force: true });
     },
     consoleTail: (vmId, lines) => consoleTail(filesOf(vmId).console, lines),
   };
+}
+
+function isVmId(name: string): boolean {
+  return isId('vm', name);
 }
 
 /** @throws AppError PATH_TOO_LONG where the control socket would not fit. */
@@ -88,16 +105,20 @@ function locate(files: ReturnType<typeof machineFiles>): MachineFolder {
   };
 }
 
-/** A record that cannot be read is no evidence: the VM counts as one whose machine is gone. */
-function parseRuntime(text: string | undefined): MachineRuntime | undefined {
+/** What is no record at all is no evidence: the VM counts as one of whose machine nothing was written down. */
+function parseRuntime(text: string | undefined, path: string): MachineRuntime | NewerRuntime | undefined {
   if (text === undefined) return undefined;
+  let value: unknown;
   try {
-    const parsed = runtimeSchema.safeParse(JSON.parse(text));
-    return parsed.success ? { identity: parsed.data.identity, startedAt: parsed.data.startedAt } : undefined;
+    value = JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+  const { data: known } = runtimeSchema.safeParse(value);
+  if (known) return { identity: known.identity, startedAt: known.startedAt };
+  const { data: newer } = newerRuntimeSchema.safeParse(value);
+  return newer && { newerVersion: newer.version, path };
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

@@ -3,7 +3,7 @@ import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../core/app-error.ts';
 
-/** What our ids and keys are made of: one path component that can lead nowhere else. */
+/** One path component that can lead nowhere else: what may be reached by a key, which is more than what is listed. */
 const KEY_PATTERN = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 /** @throws AppError INTERNAL where the key could lead out of `root`. */
@@ -25,13 +25,16 @@ export async function removeOwned(root: string, key: string): Promise<void> {
   await rm(ownedPath(root, key), { recursive: true, force: true });
 }
 
-/** Names of the folders below a root; other things that lie there are left alone. */
-export async function listOwned(root: string): Promise<string[]> {
+/**
+ * Names of the folders below a root that are ours by their form. What is listed may be removed: anything else that lies
+ * there, whatever it is called, is somebody's own.
+ */
+export async function listOwned(root: string, isOurs: (name: string) => boolean): Promise<string[]> {
   const entries = await readdir(root, { withFileTypes: true }).catch((error: unknown) => {
     if (isMissing(error)) return [];
     throw error;
   });
-  return entries.filter((entry) => entry.isDirectory() && KEY_PATTERN.test(entry.name)).map((entry) => entry.name);
+  return entries.filter((entry) => entry.isDirectory() && isOurs(entry.name)).map((entry) => entry.name);
 }
 
 export async function exists(path: string): Promise<boolean> {

@@ -4,6 +4,9 @@ import { AppError, describe } from '../../core/app-error.ts';
 import type { NumberedEvent, OperationJournal } from '../../core/operations/ports.ts';
 import { JournalFile, readWholeLines } from './journal-file.ts';
 
+/** The form of operations' ids: a folder that is called otherwise is somebody's own, and is never listed for removal. */
+const OPERATION_ID = /^op-[0-9a-z]{10}$/;
+
 /** Operations' events in `DIR/ID/events.ndjson`, one JSON text a line. */
 export class FileOperationJournal implements OperationJournal {
   readonly #dir: string;
@@ -69,7 +72,8 @@ export class FileOperationJournal implements OperationJournal {
 
   async list(): Promise<readonly string[]> {
     try {
-      return await readdir(this.#dir);
+      const entries = await readdir(this.#dir, { withFileTypes: true });
+      return entries.filter((entry) => entry.isDirectory() && OPERATION_ID.test(entry.name)).map(({ name }) => name);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
       throw error;

@@ -50,7 +50,7 @@ export async function adopt(identity: MachineIdentity): Promise<QemuMachine | un
       'ENGINE_FAILED',
       `${name} runs (pid ${identity.pid}) and cannot be controlled: ${describe(error)}`,
       {
-        hint: `End it with \`kill ${identity.pid}\`, then start the VM again.`,
+        hint: `End it with \`kill ${identity.pid}\`, then run \`banger daemon stop\`: the next command finds the VM stopped.`,
         details: { pid: identity.pid, controlSocketPath: identity.controlSocketPath },
         cause: error,
       },

@@ -36,8 +36,8 @@ const BOOTSTRAP_SCRATCH_BYTES = 1.5 * 2 ** 30;
 /** The registry of images, and every way to make one but the build. */
 export class ImageService {
   readonly #deps: ImageServiceDependencies;
-  /** Images that a build or a VM's creation is copying now, with what it is. */
-  readonly #pins = new Map<string, Set<string>>();
+  /** Who is copying an image now, a build or a VM's creation. Each has an entry of its own: two may be called the same. */
+  readonly #holds = new Set<{ readonly imageId: string; readonly user: string }>();
 
   constructor(deps: ImageServiceDependencies) {
     this.#deps = deps;
@@ -64,18 +64,15 @@ export class ImageService {
   }
 
   /**
-   * An image whose files are all there, held against deletion until `release`.
+   * An image whose files are all there, held against deletion until `release`, which may be called more than once.
    *
    * @throws AppError IMAGE_NOT_FOUND, IMAGE_FILES_MISSING.
    */
   async hold(name: string, user: string): Promise<{ readonly image: Image; readonly release: () => void }> {
     const image = this.get(name);
-    const users = this.#pins.get(image.id) ?? new Set();
-    this.#pins.set(image.id, users.add(user));
-    const release = (): void => {
-      users.delete(user);
-      if (users.size === 0) this.#pins.delete(image.id);
-    };
+    const hold = { imageId: image.id, user };
+    this.#holds.add(hold);
+    const release = (): void => void this.#holds.delete(hold);
     try {
       const { kernelPath, initrdPath, modulesPath } = image.boot;
       const paths = [image.rootfsPath, kernelPath, initrdPath, modulesPath].filter((path) => path !== undefined);
@@ -162,14 +159,14 @@ export class ImageService {
       if (image.managed) throw new AppError('IMAGE_ALREADY_MANAGED', `Image "${name}" is managed already.`);
       await this.assertBootSet(image.boot);
       await this.assertSpace(await this.#deps.disks.allocatedBytes(image.rootfsPath), `promoting ${name}`);
+      return this.#deps.operations.start(
+        { kind: 'image.promote', target: name, stages: ['clone', 'boot set', 'seal'] },
+        (context) => this.#promote(image, context).finally(release),
+      );
     } catch (error) {
       release();
       throw error;
     }
-    return this.#deps.operations.start(
-      { kind: 'image.promote', target: name, stages: ['clone', 'boot set', 'seal'] },
-      (context) => this.#promote(image, context).finally(release),
-    );
   }
 
   async #promote(image: Image, context: OperationContext): Promise<Image> {
@@ -208,10 +205,11 @@ export class ImageService {
   /** @throws AppError IMAGE_NOT_FOUND; IMAGE_IN_USE with the names of the VMs and builds that use it. */
   delete(name: string): Operation {
     const image = this.get(name);
-    const users = [
-      ...this.#deps.vms.usingImage(image.id).map((vm) => (vm.transient ? `build VM ${vm.name}` : `VM ${vm.name}`)),
-      ...(this.#pins.get(image.id) ?? []),
-    ];
+    const machines = this.#deps.vms
+      .usingImage(image.id)
+      .map((vm) => (vm.transient ? `build VM ${vm.name}` : `VM ${vm.name}`));
+    const holders = [...this.#holds].filter(({ imageId }) => imageId === image.id).map(({ user }) => user);
+    const users = [...new Set([...machines, ...holders])];
     if (users.length > 0) {
       throw new AppError('IMAGE_IN_USE', `Image "${name}" is used by ${users.join(', ')}.`, { details: { users } });
     }

@@ -13,7 +13,7 @@ export interface StagedImage {
 }
 
 export interface ImageFolders {
-  /** @param key names the staging folder; the operation's id. */
+  /** @param key names the staging folder; the image's id. */
   stage(key: string): Promise<StagedImage>;
   /** Removes a staging folder; does nothing where it is gone. */
   discard(key: string): Promise<void>;
@@ -26,11 +26,11 @@ export interface ImageFolders {
   publish(staged: StagedImage, imageId: string): Promise<{ readonly rootfsPath: string; readonly boot: BootSet }>;
   /** Removes a managed image's folder. */
   remove(imageId: string): Promise<void>;
-  /** Ids of every folder that exists, for reconciliation. */
+  /** Ids of every folder that exists, for reconciliation; what is not named by an id of ours is not among them. */
   list(): Promise<readonly string[]>;
   /** Moves a failed build's staging folder where the user can look at it. @returns its path. */
   keepFailed(key: string): Promise<string>;
-  /** Staging folders that exist, for reconciliation. */
+  /** Staging folders that exist, for reconciliation; what is not named as we do is not among them. */
   listStaged(): Promise<readonly string[]>;
   /** @throws AppError IMAGE_FILES_MISSING naming the file that cannot be read. */
   assertReadable(paths: readonly string[]): Promise<void>;

@@ -253,9 +253,10 @@ export interface MachineFolders {
   /** Makes the short-lived folder again where a reboot of the host has taken it away. */
   ensureRunDir(vmId: string): Promise<void>;
   remove(vmId: string): Promise<void>;
-  /** Ids of every folder that exists, for reconciliation. */
+  /** Ids of every folder that exists, for reconciliation; what is not named by an id of ours is not among them. */
   list(): Promise<readonly string[]>;
-  readRuntime(vmId: string): Promise<MachineRuntime | undefined>;
+  /** @returns undefined where there is none, or what is there is no record: neither is evidence of anything. */
+  readRuntime(vmId: string): Promise<MachineRuntime | NewerRuntime | undefined>;
   writeRuntime(vmId: string, runtime: MachineRuntime): Promise<void>;
   clearRuntime(vmId: string): Promise<void>;
   /** The console's last lines, control characters made visible. */
@@ -274,4 +275,11 @@ export interface MachineFolder {
 export interface MachineRuntime {
   readonly identity: MachineIdentity;
   readonly startedAt: string;
+}
+
+/** A runtime record that a newer banger has written: a VMM may run, and nothing else can be told of it. */
+export interface NewerRuntime {
+  readonly newerVersion: number;
+  /** Of the record itself, for who has to look at it. */
+  readonly path: string;
 }

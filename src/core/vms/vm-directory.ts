@@ -4,6 +4,7 @@ import { AppError } from '../app-error.ts';
 import { nameHint } from '../name-hint.ts';
 import type { LiveMachines } from './live-machines.ts';
 import type { VmRecord, VmRepository } from './repository.ts';
+import { allowVerb, type VmVerb } from './vm-state.ts';
 
 export interface VmDirectoryOptions {
   readonly vms: VmRepository;
@@ -23,6 +24,8 @@ export class VmDirectory {
   readonly #busy = new Map<string, VmState>();
   /** Why a VM ended other than asked; until it is started again. */
   readonly #failures = new Map<string, string>();
+  /** VMs whose machine may run without us having it, each with the reason: nothing of theirs may be touched. */
+  readonly #setAside = new Map<string, AppError>();
 
   constructor({ vms, live, publish }: VmDirectoryOptions) {
     this.#vms = vms;
@@ -54,7 +57,7 @@ export class VmDirectory {
   /** @param when `settled`: as it will be once the operation that works on it has ended. */
   view(record: VmRecord, when: 'now' | 'settled' = 'now'): Vm {
     const live = this.#live.get(record.id);
-    const reason = this.#failures.get(record.id);
+    const reason = this.#setAside.get(record.id)?.message ?? this.#failures.get(record.id);
     const state = (when === 'now' && this.#busy.get(record.id)) || this.#settledState(record);
     const agent = live?.agent.welcome?.agent;
     return {
@@ -84,7 +87,28 @@ export class VmDirectory {
 
   #settledState(record: VmRecord): VmState {
     if (this.#live.get(record.id)) return 'running';
-    return this.#failures.has(record.id) ? 'failed' : 'stopped';
+    return this.#failures.has(record.id) || this.#setAside.has(record.id) ? 'failed' : 'stopped';
+  }
+
+  /**
+   * See `allowVerb`.
+   *
+   * @throws AppError VM_BUSY; VM_STATE_INVALID, also where the VM was set aside.
+   */
+  allow(verb: VmVerb, record: VmRecord): boolean {
+    const reason = this.#setAside.get(record.id);
+    if (!reason) return allowVerb(verb, this.view(record));
+    const { message, hint, details } = reason;
+    throw new AppError('VM_STATE_INVALID', `VM "${record.name}" cannot be asked to ${verb}. ${message}`, {
+      hint,
+      details,
+      cause: reason,
+    });
+  }
+
+  /** A VM whose machine we can neither control nor rule out: as long as we live it stays as it is. */
+  setAside(record: VmRecord, reason: AppError): void {
+    this.#setAside.set(record.id, reason);
   }
 
   isBusy(vmId: string): boolean {

@@ -10,7 +10,6 @@ import type { Engine, Engines, MachineExit, MachineFolders, MachineRuntime, Runn
 import type { VmRecord, VmRepository } from './repository.ts';
 import type { VmCreation } from './vm-creation.ts';
 import type { VmDirectory } from './vm-directory.ts';
-import { allowVerb } from './vm-state.ts';
 
 export interface VmServiceDependencies {
   readonly vms: VmRepository;
@@ -73,7 +72,7 @@ export class VmService {
   reach(name: string): { readonly address: string; readonly ended: AbortSignal } {
     const { directory, live } = this.#deps;
     const record = directory.record(name);
-    allowVerb('ssh', directory.view(record));
+    directory.allow('ssh', record);
     const machine = live.get(record.id);
     if (!machine) throw new AppError('INTERNAL', `VM "${name}" runs and has no VMM.`);
     return { address: record.address, ended: machine.ended };
@@ -82,7 +81,7 @@ export class VmService {
   async sshAccess(name: string): Promise<SshAccess> {
     const { directory, keys } = this.#deps;
     const record = directory.record(name);
-    allowVerb('ssh', directory.view(record));
+    directory.allow('ssh', record);
     return keys.access(record.name, record.id);
   }
 
@@ -94,11 +93,11 @@ export class VmService {
   /** Starts a VM; one that runs already is left alone. */
   async start(name: string): Promise<Operation> {
     const { directory, engines } = this.#deps;
-    allowVerb('start', directory.get(name));
+    directory.allow('start', directory.record(name));
     const engine = await engines.choose();
     // Asked again: nothing may come between the answer and the taking.
     const record = directory.record(name);
-    const needed = allowVerb('start', directory.view(record));
+    const needed = directory.allow('start', record);
     return this.#work(record, { kind: 'vm.start', state: 'starting', stages: BOOT_STAGES, needed }, async (context) => {
       if (needed) await this.#boot(record, engine, context);
       return directory.view(record, 'settled');
@@ -108,7 +107,7 @@ export class VmService {
   stop(name: string): Operation {
     const { directory } = this.#deps;
     const record = directory.record(name);
-    const needed = allowVerb('stop', directory.view(record));
+    const needed = directory.allow('stop', record);
     const plan = { kind: 'vm.stop', state: 'stopping', stages: STOP_STAGES, needed } as const;
     return this.#work(record, plan, async (context) => {
       if (needed) await this.#stop(record, context);
@@ -119,7 +118,7 @@ export class VmService {
   delete(name: string): Operation {
     const { directory } = this.#deps;
     const record = directory.record(name);
-    allowVerb('delete', directory.view(record));
+    directory.allow('delete', record);
     const plan = { kind: 'vm.delete', state: 'deleting', stages: ['delete'], needed: true } as const;
     return this.#work(record, plan, async (context) => {
       await context.stage('delete', () => this.#remove(record));
@@ -205,6 +204,11 @@ export class VmService {
   adopt(record: VmRecord, machine: RunningMachine, runtime: MachineRuntime): void {
     const { live, runner } = this.#deps;
     live.add(record.id, { machine, agent: runner.linkAgent(record, machine), startedAt: runtime.startedAt });
+  }
+
+  /** As VmDirectory.setAside. */
+  setAside(record: VmRecord, reason: AppError): void {
+    this.#deps.directory.setAside(record, reason);
   }
 
   /** Lets go of every VMM; they run on. */

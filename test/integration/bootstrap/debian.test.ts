@@ -1,16 +1,18 @@
 import { chmod, lstat, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createDebianBootstrapper } from '../../../src/adapters/bootstrap/debian.ts';
 import { AppError } from '../../../src/core/app-error.ts';
 import type { BootstrapRequest } from '../../../src/contracts/build.ts';
 import type { StagedImage } from '../../../src/core/images/ports.ts';
 import type { StageRunner } from '../../../src/core/operations/operation-context.ts';
 import { identifyProcess } from '../../../src/host/process-identity.ts';
-import { run } from '../../../src/host/process.ts';
+import { run, supervise } from '../../../src/host/process.ts';
 
 const MIB = 2 ** 20;
+const DRIVER = fileURLToPath(new URL('../../support/bootstrap-driver.ts', import.meta.url));
 
 let root: string;
 let staged: StagedImage;
@@ -218,15 +220,50 @@ test('an abort ends everything that was started, and leaves nothing', async (con
   await lstat(staged.dir);
 });
 
-/** Processes below our fake with this command line. */
-async function pidsOf(commandLine: string): Promise<number[]> {
-  const found: number[] = [];
+test('a daemon that is killed takes everything it started with it: nobody writes into the folder any more', async (context) => {
+  if (process.getuid?.() !== 0) return context.skip('only root runs mmdebstrap in namespaces of ours');
+  const note = join(root, 'pid');
+  const program = await fakeMmdebstrap(`
+    trap '' TERM HUP PIPE
+    write() { while :; do mkdir -p $TMPDIR/$1; echo $1 >$TMPDIR/$1/$RANDOM; done; }
+    write one &
+    export -f write; setsid bash -c "trap '' TERM HUP PIPE; write two" &
+    echo ready >${note}
+    wait`);
+  onTestFinished(async () => {
+    for (const { pid } of await ourProcesses()) process.kill(pid, 'SIGKILL');
+  });
+  const driver = await supervise([process.execPath, DRIVER, staged.dir, program], {
+    logPath: join(root, 'driver.log'),
+  });
+  await expect.poll(() => readFile(note, 'utf8').catch(() => ''), { interval: 20, timeout: 10_000 }).toContain('ready');
+  expect((await ourProcesses()).length).toBeGreaterThan(4);
+  process.kill(driver.pid, 'SIGKILL');
+  await expect.poll(ourProcesses, { interval: 20, timeout: 10_000 }).toEqual([]);
+  // As the next start of the daemon does.
+  await rm(staged.dir, { recursive: true });
+  await expect(lstat(staged.dir)).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+interface FoundProcess {
+  readonly pid: number;
+  readonly commandLine: string;
+}
+
+/** All that was started with our folder in its arguments or its environment, the test itself aside. */
+async function ourProcesses(): Promise<FoundProcess[]> {
+  const found: FoundProcess[] = [];
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    const [line, environment] = await Promise.all(
+    const [line = '', environment = ''] = await Promise.all(
       ['cmdline', 'environ'].map((file) => readFile(`/proc/${name}/${file}`, 'utf8').catch(() => '')),
     );
-    if (line?.replaceAll('\0', ' ').trim() === commandLine && environment?.includes(root)) found.push(Number(name));
+    const commandLine = line.replaceAll('\0', ' ').trim();
+    if (line.includes(root) || environment.includes(root)) found.push({ pid: Number(name), commandLine });
   }
   return found;
+}
+
+async function pidsOf(commandLine: string): Promise<number[]> {
+  return (await ourProcesses()).filter((found) => found.commandLine === commandLine).map(({ pid }) => pid);
 }

@@ -109,6 +109,19 @@ describe('in the middle of a build', () => {
   });
 });
 
+test('in the middle of a bootstrap: mmdebstrap ends with the daemon, and the very next start leaves nothing', async () => {
+  // Deaf to signals and to a reader that has gone, as a download that says nothing is.
+  const forever =
+    "trap '' TERM HUP PIPE; echo writing; while :; do mkdir -p $TMPDIR/tree; date >$TMPDIR/tree/$(date +%N); done";
+  await home.tools.intercept('mmdebstrap', forever);
+  const operation = await home.client.call('imageBootstrap', { params: { name: 'first' }, body: {} });
+  await home.seen(operation, (event) => event.type === 'log' && event.line === 'writing');
+  await home.crash();
+  await home.start();
+  expect(await home.client.call('operationShow', { params: { id: operation.id } })).toMatchObject(INTERRUPTED);
+  await home.expectState(before);
+});
+
 describe('in the middle of the creation of a VM', () => {
   const begin = (): Promise<Operation> => home.client.call('vmCreate', { body: { name: 'box', image: 'tiny' } });
 

@@ -51,18 +51,49 @@ test('makes both folders private, lists and removes them', async () => {
   expect(await folders.list()).toEqual([]);
 });
 
+test('only folders that are called by a VM’s id are listed, and so removed', async () => {
+  await folders.create(ID);
+  for (const place of ['vms', 'run']) {
+    for (const name of ['backup', 'vm-1', `${ID}-old`, 'vm-012345678G', 'img-0123456789'])
+      await mkdir(join(root, place, name));
+  }
+  expect(await folders.list()).toEqual([ID]);
+});
+
 test('keeps what runs in a file that is whole or absent', async () => {
   await folders.create(ID);
   expect(await folders.readRuntime(ID)).toBeUndefined();
   await folders.writeRuntime(ID, runtime);
   expect(await folders.readRuntime(ID)).toEqual(runtime);
-  await writeFile(join(root, 'vms', ID, 'runtime.json'), '{"version":1,"iden');
-  expect(await folders.readRuntime(ID)).toBeUndefined();
-  await writeFile(join(root, 'vms', ID, 'runtime.json'), JSON.stringify({ version: 2, ...runtime }));
-  expect(await folders.readRuntime(ID)).toBeUndefined();
   await folders.clearRuntime(ID);
   await folders.clearRuntime(ID);
   expect(await readdir(join(root, 'vms', ID))).toEqual([]);
+});
+
+test.each([
+  ['torn', '{"version":1,"iden'],
+  ['empty', ''],
+  ['of no version', JSON.stringify(runtime)],
+  ['of ours, with a part missing', JSON.stringify({ version: 1, startedAt: runtime.startedAt })],
+  ['of a version that never was', JSON.stringify({ version: 0, ...runtime })],
+  ['no record at all', '[2]'],
+])('a record that is %s is none', async (_, text) => {
+  await folders.create(ID);
+  await writeFile(join(root, 'vms', ID, 'runtime.json'), text);
+  expect(await folders.readRuntime(ID)).toBeUndefined();
+});
+
+test.each([
+  ['as ours are', JSON.stringify({ version: 2, ...runtime })],
+  ['as nobody knows yet', '{"version":7,"machines":[]}'],
+])('a newer banger’s record, made %s, is told from none, with its version and place', async (_, text) => {
+  await folders.create(ID);
+  const path = join(root, 'vms', ID, 'runtime.json');
+  await writeFile(path, text);
+  expect(await folders.readRuntime(ID)).toEqual({
+    newerVersion: (JSON.parse(text) as { version: number }).version,
+    path,
+  });
 });
 
 test('refuses a place where no socket fits, before anything is made', async () => {

@@ -172,6 +172,38 @@ describe('run, cut short', () => {
   });
 });
 
+describe('run, of a program that ends with us', () => {
+  test('it is killed when we are, though nothing could be told to it', async ({ signal }) => {
+    const dir = await makeTempDir();
+    const pidFile = join(dir, 'pid');
+    const argv = sh(`trap '' TERM HUP; echo $$ > "$1"; while :; do sleep 1; done`, pidFile);
+    const started = waitForLine(pidFile, signal);
+    const us = await supervise(starter(`await door.run(${JSON.stringify(argv)}, { endsWithUs: true });`), {
+      logPath: join(dir, 'log'),
+    });
+    const program = Number(await started);
+    onTestFinished(() => {
+      if (isRunning(program)) process.kill(program, 'SIGKILL');
+    });
+    process.kill(us.pid, 'SIGKILL');
+    await expect.poll(() => isRunning(program), { timeout: 10_000 }).toBe(false);
+  });
+
+  test('all else is as ever', async () => {
+    const { stdout, exitStatus } = await run(sh('echo "$0 $1"; cat; exit 2', 'x'), {
+      endsWithUs: true,
+      input: 'read',
+      okStatuses: [2],
+    });
+    expect({ stdout, exitStatus }).toEqual({ stdout: 'sh x\nread', exitStatus: 2 });
+    expect(await failureOf(run(sh('exit 127'), { endsWithUs: true }))).toMatchObject({ failure: 'exit' });
+    expect(await failureOf(run(['banger-no-such-program'], { endsWithUs: true }))).toMatchObject({
+      failure: 'not-found',
+      message: 'banger-no-such-program is not installed, or not on PATH',
+    });
+  });
+});
+
 describe('attach', () => {
   test.each([
     ['exit 0', 0],

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, stat, symlink, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileOperationJournal } from '../../../src/adapters/journal/operation-journal.ts';
@@ -138,12 +138,22 @@ describe('a disk that takes nothing', () => {
 });
 
 test('removed, it is gone, and removing it again does nothing', async () => {
-  const { journal, file } = await makeJournal();
-  journal.append('op-1', logEntry(1));
-  await journal.close('op-1');
-  expect(await journal.list()).toEqual(['op-1']);
-  await journal.remove('op-1');
-  await journal.remove('op-1');
-  await expect(readFile(file)).rejects.toMatchObject({ code: 'ENOENT' });
+  const { journal, dir } = await makeJournal();
+  const id = 'op-0123456xyz';
+  journal.append(id, logEntry(1));
+  await journal.close(id);
+  expect(await journal.list()).toEqual([id]);
+  await journal.remove(id);
+  await journal.remove(id);
+  await expect(stat(join(dir, id))).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(await journal.list()).toEqual([]);
+});
+
+test('what is not called as operations are is not listed', async () => {
+  const { journal, dir } = await makeJournal();
+  for (const name of ['notes', 'op-1', 'op-0123456xyz-old', 'op-0123456XYZ']) {
+    await mkdir(join(dir, name), { recursive: true });
+  }
+  await writeFile(join(dir, 'op-0123456xyz'), '');
   expect(await journal.list()).toEqual([]);
 });
