@@ -43,10 +43,11 @@ async function measure(bench: Bench, plan: RunPlan): Promise<readonly Series[]> 
       consolePath: join(workDir, 'console.log'),
     };
     const env = { ...(await machineEnvironment(machine)), BENCH_DISK: disk };
+    const readyMs: number[] = [];
     const sides = {
       async banger(signal: AbortSignal): Promise<number> {
         const durationMs = await timed(async () => {
-          await banger.run(['vm', 'start', vm.name], signal);
+          readyMs.push(await timed(() => banger.run(['vm', 'start', vm.name], signal)));
           await banger.run(['vm', 'ssh', vm.name, '--', 'true'], signal);
         });
         await banger.run(['vm', 'stop', vm.name], signal);
@@ -55,14 +56,11 @@ async function measure(bench: Bench, plan: RunPlan): Promise<readonly Series[]> 
       byHand: (signal: AbortSignal) => startByHand(network.inside, env, signal),
     };
     const samples = await inTurn(sides, plan, perPair(bench, TITLE, plan));
+    const common = { unit: 'ms', byHand: samples.byHand, against: 'qemu-system-x86_64 by hand to `ssh true`' } as const;
     return [
-      {
-        ...samples,
-        title: TITLE,
-        unit: 'ms',
-        goal: { of: 'ratio', atMost: 1.05 },
-        against: 'qemu-system-x86_64 by hand to `ssh true`',
-      },
+      { ...common, title: TITLE, banger: samples.banger, goal: { of: 'ratio', atMost: 1.05 } },
+      // By then the guest's agent has told that sshd listens; nobody has logged in yet.
+      { ...common, title: 'vm start to ready', banger: readyMs, goal: { of: 'ratio', atMost: 1 } },
     ];
   });
 }
