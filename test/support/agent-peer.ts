@@ -37,9 +37,14 @@ export class AgentPeer {
   }
 
   welcome(): void {
-    const welcome = { type: 'welcome', session: this.session, protocol: 1, agent: '0.1.0', bootId: FAKE_BOOT_ID };
-    this.send({ ...welcome, stages: { agent: 3120 } });
+    this.send(welcomeTo(this.session));
   }
+}
+
+/** A welcome as a sound agent sends it. */
+export function welcomeTo(session: string): object {
+  const stages = { agent: 3120 };
+  return { type: 'welcome', session, protocol: 1, agent: '0.1.0', bootId: FAKE_BOOT_ID, stages };
 }
 
 /** A session with an agent that the test speaks for; it ends with the test. */

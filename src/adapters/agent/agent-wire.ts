@@ -16,6 +16,8 @@ export class AgentWire {
   #pieces: Iterator<FramePiece, void, undefined> | undefined;
   #take: ((piece: FramePiece) => void) | undefined;
   #pause: NodeJS.Timeout | undefined;
+  /** The stream has given all it had. */
+  #isAtEnd = false;
   #reason: AppError | undefined;
 
   constructor(stream: Duplex) {
@@ -24,9 +26,13 @@ export class AgentWire {
     this.ended = promise;
     this.#settle = resolve;
     stream.on('error', (error) => this.end(lost(`The stream to the agent broke: ${error.message}.`, error)));
-    stream.on('end', () => this.end(lost('The stream to the agent ended.')));
-    stream.on('close', () => this.end(lost('The stream to the agent was closed.')));
     stream.on('readable', () => this.#read());
+    stream.on('end', () => {
+      this.#isAtEnd = true;
+      this.#read();
+    });
+    // After its end, what came last may not have been taken yet.
+    stream.on('close', () => this.#isAtEnd || this.end(lost('The stream to the agent was closed.')));
     // Such a stream tells nothing any more.
     if (stream.destroyed || stream.readableEnded) this.end(lost('The stream to the agent was closed already.'));
   }
@@ -78,7 +84,10 @@ export class AgentWire {
     try {
       while (this.#take && !this.#pause && !this.#reason) {
         const piece = this.#nextPiece();
-        if (!piece) return;
+        if (!piece) {
+          if (this.#isAtEnd) this.end(lost('The stream to the agent ended.'));
+          return;
+        }
         const waitMs = this.#pace.charge(piece.sizeBytes, performance.now());
         if (waitMs > 0) this.#rest(waitMs);
         this.#take(piece);
