@@ -3,6 +3,8 @@
  *
  * A frame is one line of JSON in UTF-8, ended by a newline, at most `MAX_FRAME_BYTES` long. A newline never stands
  * inside a frame, so whoever comes in the middle of one, after a restart of either side, is in step again at the next.
+ * An empty line is no frame and means nothing; each side puts one before the first frame of a session, the hello and the
+ * welcome, so that it is not swallowed by what a process that was killed had left half said.
  * Requests carry a number and are answered in any order; several may be under way at once.
  *
  * ```

@@ -32,7 +32,8 @@ export interface AgentSession {
 export interface AgentConnector {
   /**
    * Greets the agent at the other end of a stream and waits for its welcome, which may come minutes later: the stream
-   * is open before the guest has booted. Nothing is sent twice and nobody polls.
+   * is open before the guest has booted. Nothing is sent twice and nobody polls. Events that came along with the welcome
+   * are told to whoever subscribes before he waits for anything else.
    *
    * @throws AppError AGENT_UNREACHABLE where the stream ends first, AGENT_FAILED where the agent knows no generation
    * that we know or breaks the protocol; the signal's reason where it is aborted. The stream is closed then.
