@@ -1,9 +1,8 @@
-/** Errors for people: what happened, why, what to do, the code and the operation. */
+/** Whatever was thrown, told to people or programs. */
 import { ClientError } from '../client/client-error.ts';
+import { errorLines } from './error-lines.ts';
 import type { Output } from './output.ts';
-import { outputLine, safeJson, visible } from './terminal-text.ts';
-
-const MAX_DETAIL_LINES = 30;
+import { safeJson } from './terminal-text.ts';
 
 /** Prints any thrown value on stderr; with --json as `{"error": {...}}`. */
 export async function reportError(output: Output, thrown: unknown): Promise<void> {
@@ -13,38 +12,7 @@ export async function reportError(output: Output, thrown: unknown): Promise<void
     output.note(safeJson({ error: { code, message, hint, details, operationId } }));
     return;
   }
-  output.note(...errorLines(error, output));
-}
-
-function errorLines(error: ClientError, { colors }: Output): readonly string[] {
-  const lines = [`${colors.red('error:')} ${error.message.trimEnd().split('\n').map(outputLine).join('\n  ')}`];
-  const details = Object.entries(error.details).flatMap(([key, value]) =>
-    key === 'issues' ? [] : detail(inWords(key), value),
-  );
-  lines.push(...details.slice(0, MAX_DETAIL_LINES).map((line) => colors.dim(`  ${line}`)));
-  if (error.hint) lines.push(`${colors.yellow('hint:')} ${visible(error.hint)}`);
-  const operation = error.operationId ? `, operation ${visible(error.operationId)}` : '';
-  lines.push(colors.dim(`(${error.code}${operation})`));
-  return lines;
-}
-
-/** `exitStatus` as people write it: `exit status`. */
-function inWords(key: string): string {
-  return key.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-}
-
-/** A detail as lines: a list of lines as a block, one value beside its key. */
-function detail(key: string, value: unknown): readonly string[] {
-  if (value === undefined || value === null) return [];
-  if (Array.isArray(value)) {
-    const lines = value.map((line) => (typeof line === 'string' ? outputLine(line) : visible(JSON.stringify(line))));
-    return lines.length === 0 ? [] : [`${visible(key)}:`, ...lines.map((line) => `  ${line}`)];
-  }
-  if (typeof value === 'object') return [`${visible(key)}: ${visible(JSON.stringify(value))}`];
-  const lines = (typeof value === 'string' ? value : JSON.stringify(value)).trimEnd().split('\n').map(outputLine);
-  return lines.length === 1
-    ? [`${visible(key)}: ${lines[0]}`]
-    : [`${visible(key)}:`, ...lines.map((line) => `  ${line}`)];
+  output.note(...errorLines(error, { colors: output.colors, width: output.noteWidth }));
 }
 
 function asClientError(thrown: unknown): ClientError {

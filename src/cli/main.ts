@@ -3,7 +3,7 @@ import { isatty } from 'node:tty';
 import type { Cli } from './cli.ts';
 import { EXIT_STATUS } from './exit-status.ts';
 import { Output } from './output.ts';
-import { readCommandLine, runProgram } from './program.ts';
+import { readCommandLine, runProgram, seeHelp } from './program.ts';
 import { Session } from '../client/session.ts';
 
 // No await out here: the bundle is CommonJS, which starts faster (see scripts/bundle.ts).
@@ -30,7 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return (await runProgram(line, cli)) ?? status;
   } catch (error) {
     const { finish } = await import('./finish.ts');
-    return finish(cli.output, error);
+    return finish(cli.output, error, seeHelp(line));
   }
 }
 

@@ -10,26 +10,32 @@ import { formatAge } from './terminal-text.ts';
 export async function makeImage(cli: Cli, operation: Operation): Promise<void> {
   const ended = await followOperation(cli, operation);
   if (cli.output.json) cli.output.printJson(ended);
-  else cli.output.print(...imageLines(imageSchema.parse(ended.result), Date.now()));
+  else cli.output.print(...imageLines(imageSchema.parse(ended.result), { now: Date.now(), width: cli.output.width }));
 }
 
 /** An image as lines for people. */
-export function imageLines(image: Image, now: number): readonly string[] {
+export function imageLines(
+  image: Image,
+  { now, width }: { readonly now: number; readonly width: number },
+): readonly string[] {
   const { provenance } = image;
-  return detailLines([
-    ['name', image.name],
-    ['id', image.id],
-    ['kind', image.managed ? 'managed' : 'unmanaged: the files are yours'],
-    ['size', formatSize(image.sizeBytes)],
-    ['digest', image.digest],
-    ['made by', provenance.method],
-    ['from', provenance.source && `${provenance.source.name} (${provenance.source.digest})`],
-    ['packages', image.packageCount === undefined ? undefined : String(image.packageCount)],
-    ['rootfs', image.rootfsPath],
-    ['kernel', image.boot.kernelPath],
-    ['initrd', image.boot.initrdPath],
-    ['modules', image.boot.modulesPath],
-    ['created', `${image.createdAt} (${formatAge(image.createdAt, now)})`],
-    ['operation', provenance.operationId],
-  ]);
+  return detailLines(
+    [
+      ['name', image.name],
+      ['id', image.id],
+      ['kind', image.managed ? 'managed' : 'unmanaged: the files are yours'],
+      ['size', formatSize(image.sizeBytes)],
+      ['digest', image.digest],
+      ['made by', provenance.method],
+      ['from', provenance.source && `${provenance.source.name} (${provenance.source.digest})`],
+      ['packages', image.packageCount === undefined ? undefined : String(image.packageCount)],
+      ['rootfs', image.rootfsPath],
+      ['kernel', image.boot.kernelPath],
+      ['initrd', image.boot.initrdPath],
+      ['modules', image.boot.modulesPath],
+      ['created', `${image.createdAt} (${formatAge(image.createdAt, now)})`],
+      ['operation', provenance.operationId],
+    ],
+    width,
+  );
 }

@@ -1,6 +1,7 @@
 import type { Operation } from '../contracts/operation.ts';
+import { errorLines } from './error-lines.ts';
 import { detailLines, tableLines } from './table.ts';
-import { formatAge, formatDuration, visible } from './terminal-text.ts';
+import { formatAge, formatDuration } from './terminal-text.ts';
 
 /** How long an operation took, or has taken so far. */
 export function operationDuration(operation: Operation, now: number): string {
@@ -30,17 +31,18 @@ export function operationLines(
     options.width,
   );
   return [
-    ...detailLines([
-      ['id', operation.id],
-      ['kind', operation.kind],
-      ['target', operation.target],
-      ['state', operation.state],
-      ['created', `${operation.createdAt} (${formatAge(operation.createdAt, options.now)})`],
-      ['took', operationDuration(operation, options.now)],
-    ]),
+    ...detailLines(
+      [
+        ['id', operation.id],
+        ['kind', operation.kind],
+        ['target', operation.target],
+        ['state', operation.state],
+        ['created', `${operation.createdAt} (${formatAge(operation.createdAt, options.now)})`],
+        ['took', operationDuration(operation, options.now)],
+      ],
+      options.width,
+    ),
     ...(operation.stages.length > 0 ? ['', ...stages] : []),
-    ...(error
-      ? ['', `error: ${visible(error.message)}`, `hint: ${visible(error.hint)}`, `(${visible(error.code)})`]
-      : []),
+    ...(error ? ['', ...errorLines(error, options)] : []),
   ];
 }

@@ -38,9 +38,9 @@ export class Output {
     return this.#stderr.isTTY === true && !this.json;
   }
 
-  /** Columns of the terminal that stderr is; 80 where it does not say. */
+  /** Columns for what is noted; Infinity where stderr is no terminal. */
   get noteWidth(): number {
-    return this.#stderr.columns ?? 80;
+    return columnsOf(this.#stderr);
   }
 
   /** Lines of the result. The caller has made foreign text visible. */
@@ -54,7 +54,7 @@ export class Output {
 
   /** Columns for what is printed; Infinity where stdout is no terminal: there nothing is cut. */
   get width(): number {
-    return this.#stdout.isTTY ? (this.#stdout.columns ?? 80) : Infinity;
+    return columnsOf(this.#stdout);
   }
 
   /** A table; off a terminal nothing in it is cut. */
@@ -71,6 +71,11 @@ export class Output {
   draw(text: string): void {
     this.#stderr.write(text);
   }
+}
+
+/** 80 where a terminal does not say, or says 0, as one does that nobody has given a size. */
+function columnsOf(terminal: Terminal): number {
+  return terminal.isTTY ? terminal.columns || 80 : Infinity;
 }
 
 /** https://no-color.org: any value that is not empty; FORCE_COLOR as in Node itself. */

@@ -4,6 +4,7 @@ import { BANGER_VERSION } from '../contracts/version.ts';
 import type { Cli } from './cli.ts';
 import { type CommandEntry, COMMANDS, type DefineCommand, GROUPS } from './command-table.ts';
 import { EXIT_STATUS } from './exit-status.ts';
+import { wrapUnder } from './terminal-text.ts';
 
 export interface CommandLine {
   /** Everything before the first `--` of a command that runs in a guest; all of it for other commands. */
@@ -53,9 +54,12 @@ export function buildProgram(
     .version(`banger ${BANGER_VERSION}`, '-V, --version', 'the version')
     .helpOption('-h, --help', 'help for a command')
     .configureOutput({
-      writeOut: (text) => cli.output.print(text.trimEnd()),
+      getOutHelpWidth: () => helpWidth(cli.output.width),
+      getErrHelpWidth: () => helpWidth(cli.output.noteWidth),
+      writeOut: (text) => cli.output.print(...helpLines(text, cli.output.width)),
       // Errors are told in our own form; what is left is the help of a group that was given no command.
-      writeErr: (text) => (text.startsWith('Usage:') ? cli.output.note(text.trimEnd()) : undefined),
+      writeErr: (text) =>
+        text.startsWith('Usage:') ? cli.output.note(...helpLines(text, cli.output.noteWidth)) : undefined,
     })
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .helpCommand(false)
@@ -73,10 +77,26 @@ export function buildProgram(
   return program;
 }
 
+/** Off a terminal help is as wide as on an ordinary one. */
+function helpWidth(columns: number): number {
+  return Number.isFinite(columns) ? columns : 80;
+}
+
+/** Commander fits what it writes itself to the terminal, not what stands after it. */
+function helpLines(text: string, width: number): readonly string[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .flatMap((line) => wrapUnder(line, width, ''));
+}
+
 function groupOf(program: Command, groups: Map<string, Command>, name: string): Command {
   const known = groups.get(name);
   if (known) return known;
-  const group = program.command(name).description(GROUPS[name] ?? '');
+  const group = program
+    .command(name)
+    .description(GROUPS[name] ?? '')
+    .helpCommand(false);
   groups.set(name, group);
   return group;
 }
@@ -103,12 +123,19 @@ export async function runProgram(line: CommandLine, cli: Cli): Promise<number | 
   }
 }
 
+/** Where the help is for what was typed. */
+export function seeHelp(line: CommandLine): string {
+  const words = line.entry?.words ?? line.argv.find((word) => Object.hasOwn(GROUPS, word));
+  return `See \`banger${words === undefined ? '' : ` ${words}`} --help\`.`;
+}
+
 async function sayUsageError(error: CommanderError, line: CommandLine, cli: Cli): Promise<void> {
   // A group without a command has shown its help already.
   if (error.code === 'commander.help') return;
   const { UsageError } = await import('./usage-error.ts');
   const { reportError } = await import('./error-report.ts');
-  const words = line.entry?.words ?? line.argv.find((word) => Object.hasOwn(GROUPS, word));
-  const hint = `See \`banger${words === undefined ? '' : ` ${words}`} --help\`.`;
-  await reportError(cli.output, new UsageError('REQUEST_INVALID', error.message.replace(/^error: /, ''), { hint }));
+  // Commander's advice is a second line: "(Did you mean list?)".
+  const [what = '', advice = ''] = error.message.replace(/^error: /, '').split('\n');
+  const meant = advice.replace(/^\((.*)\)$/, '$1 ');
+  await reportError(cli.output, new UsageError('REQUEST_INVALID', what, { hint: `${meant}${seeHelp(line)}` }));
 }

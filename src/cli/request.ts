@@ -18,7 +18,7 @@ export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown
     const flag = flagOf(issue.path);
     return flag === '' ? issue.message : `${flag}: ${issue.message}`;
   });
-  throw new UsageError(code, message.join('; '), { details });
+  throw new UsageError(code, message.join('\n'), { details });
 }
 
 /** Fields whose flag is not simply their name. */

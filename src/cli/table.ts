@@ -1,4 +1,4 @@
-import { cut, visible } from './terminal-text.ts';
+import { cut, visible, wrap } from './terminal-text.ts';
 
 export interface Column {
   readonly title: string;
@@ -66,9 +66,20 @@ function fit(
   return widths;
 }
 
-/** `key: value` lines with the values in one column; pairs without a value are left out. */
-export function detailLines(pairs: readonly (readonly [key: string, value: string | undefined])[]): readonly string[] {
+/**
+ * `key: value` lines with the values in one column, in which a long one goes on; pairs without a value are left out.
+ *
+ * @param columns of the terminal; Infinity where the output is no terminal.
+ */
+export function detailLines(
+  pairs: readonly (readonly [key: string, value: string | undefined])[],
+  columns: number,
+): readonly string[] {
   const shown = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== undefined);
   const width = Math.max(0, ...shown.map(([key]) => key.length));
-  return shown.map(([key, value]) => `${`${key}:`.padEnd(width + 2)}${visible(value)}`);
+  return shown.flatMap(([key, value]) =>
+    wrap(visible(value), columns - width - 2).map(
+      (line, index) => `${(index === 0 ? `${key}:` : '').padEnd(width + 2)}${line}`,
+    ),
+  );
 }

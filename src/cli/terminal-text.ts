@@ -40,6 +40,34 @@ export function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
+/** Words, each with the blanks before it; what stands in backquotes is one word. */
+const WORDS = /\s*(?:(?:[^\s`]|`[^`]*`)+|\S+)/g;
+
+/**
+ * A line as several of at most `width` characters, broken between words alone: a path or a command that is broken
+ * cannot be copied, so one that is longer stays whole.
+ *
+ * @param indent goes before every line but the first.
+ */
+export function wrap(line: string, width: number, indent = ''): readonly string[] {
+  if (line.length <= width) return [line];
+  const lines: string[] = [];
+  let current = '';
+  for (const word of line.match(WORDS) ?? []) {
+    if (current === '' || current.length + word.length <= width) current += word;
+    else {
+      lines.push(current);
+      current = indent + word.trimStart();
+    }
+  }
+  return [...lines, current];
+}
+
+/** The same; what follows stands under the line itself, however far that is indented, and `more` further. */
+export function wrapUnder(line: string, width: number, more: string): readonly string[] {
+  return wrap(line, width, (/^ */.exec(line)?.[0] ?? '') + more);
+}
+
 /** `0.4 s`, `12.3 s`, `4 min 05 s`. */
 export function formatDuration(milliseconds: number): string {
   const seconds = milliseconds / 1000;

@@ -76,6 +76,7 @@ function explain(issue: Issue, given: unknown, objectWord: ObjectWord): string {
       const known = issue.values.map(String);
       const choice = known.length === 1 ? `${known[0]}` : `one of ${known.join(', ')}`;
       if (given === undefined) return `missing, give ${choice}`;
+      if (known.length === 1) return `${shown} is given, ${choice} is expected`;
       const nearest = typeof given === 'string' ? nearestWord(given, known) : undefined;
       return `${shown} is not ${choice}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`;
     }

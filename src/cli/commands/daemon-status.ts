@@ -12,18 +12,21 @@ export function daemonStatus(command: Command, cli: Cli): void {
     if (cli.output.json) cli.output.printJson(status ? { running: true, ...status } : { running: false });
     else if (status) {
       cli.output.print(
-        ...detailLines([
-          ['version', `${status.version} (${status.buildId})`],
-          ['pid', String(status.pid)],
-          ['started', `${status.startedAt} (${formatAge(status.startedAt, Date.now())})`],
-          ['socket', status.socketPath],
-          ['home', status.homePath],
-          ['network', status.networkMode],
-          ['namespace', status.namespaceName],
-          ['VMs running', String(status.runningVms)],
-          ['operations', String(status.runningOperations)],
-          ['memory', formatSize(status.rssBytes)],
-        ]),
+        ...detailLines(
+          [
+            ['version', `${status.version} (${status.buildId})`],
+            ['pid', String(status.pid)],
+            ['started', `${status.startedAt} (${formatAge(status.startedAt, Date.now())})`],
+            ['socket', status.socketPath],
+            ['home', status.homePath],
+            ['network', status.networkMode],
+            ['namespace', status.namespaceName],
+            ['VMs running', String(status.runningVms)],
+            ['operations', String(status.runningOperations)],
+            ['memory', formatSize(status.rssBytes)],
+          ],
+          cli.output.width,
+        ),
       );
     } else cli.output.print('not running');
     if (!status) cli.exitWith(EXIT_STATUS.failed);

@@ -3,7 +3,7 @@ import { DOCTOR_TOPICS, type DoctorCheck, type DoctorTopic } from '../../contrac
 import { runDoctor } from '../../client/doctor.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT_STATUS } from '../exit-status.ts';
-import { visible } from '../terminal-text.ts';
+import { visible, wrap } from '../terminal-text.ts';
 import { UsageError } from '../usage-error.ts';
 
 export function doctor(command: Command, cli: Cli): void {
@@ -28,14 +28,18 @@ async function examine(cli: Cli, topic: DoctorTopic): Promise<void> {
     return;
   }
   const width = Math.max(0, ...report.checks.map(({ name }) => name.length));
-  cli.output.print(...report.checks.flatMap((check) => checkLines(check, width)));
+  cli.output.print(...report.checks.flatMap((check) => checkLines(check, width, cli.output.width)));
   const failed = report.checks.filter(({ outcome }) => outcome === 'failed').length;
   cli.output.print('', report.ok ? 'This host is ready.' : `${failed} thing(s) to mend.`);
 }
 
-function checkLines(check: DoctorCheck, width: number): readonly string[] {
+/** What mends it is a command: it is not broken, however long it is. */
+function checkLines(check: DoctorCheck, nameWidth: number, columns: number): readonly string[] {
   const mark = { ok: 'ok', warning: 'warning', failed: 'FAILED' }[check.outcome];
-  const line = `${mark.padEnd(7)}  ${visible(check.name).padEnd(width)}  ${visible(check.message)}`;
-  if (check.fix === undefined || check.outcome === 'ok') return [line];
-  return [line, ...check.fix.split('\n').map((fix) => `${' '.repeat(9)}mend it: ${visible(fix)}`)];
+  const head = `${mark.padEnd(7)}  ${visible(check.name).padEnd(nameWidth)}  `;
+  const lines = wrap(visible(check.message), columns - head.length).map(
+    (line, index) => (index === 0 ? head : ' '.repeat(head.length)) + line,
+  );
+  if (check.fix === undefined || check.outcome === 'ok') return lines;
+  return [...lines, ...check.fix.split('\n').map((fix) => `${' '.repeat(9)}mend it: ${visible(fix)}`)];
 }

@@ -7,6 +7,6 @@ export function imageShow(command: Command, cli: Cli): void {
   command.argument('<name>', 'the image').action(async (name: string) => {
     const image = await cli.session.call('imageShow', { params: { name: checkedName(name) } });
     if (cli.output.json) cli.output.printJson(image);
-    else cli.output.print(...imageLines(image, Date.now()));
+    else cli.output.print(...imageLines(image, { now: Date.now(), width: cli.output.width }));
   });
 }

@@ -12,6 +12,6 @@ export function vmCreate(command: Command, cli: Cli): void {
       const body = vmRequest(flags, { start: flags.start });
       const ended = await followOperation(cli, await cli.session.call('vmCreate', { body }));
       if (cli.output.json) cli.output.printJson(ended);
-      else cli.output.print(...vmLines(vmSchema.parse(ended.result), Date.now()));
+      else cli.output.print(...vmLines(vmSchema.parse(ended.result), { now: Date.now(), width: cli.output.width }));
     });
 }

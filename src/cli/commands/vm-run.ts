@@ -22,8 +22,8 @@ export function vmRun(command: Command, cli: Cli): void {
       'after',
       `
 One word after -- is shell text ('ls | wc -l'); several are a command and its arguments, taken as they are.
-The exit status is the command's. With --json the command's output goes to stderr, and
-{"vm": ..., "exitStatus": ...} to stdout.`,
+The exit status is the command's.
+With --json the command's output goes to stderr, and {"vm": ..., "exitStatus": ...} to stdout.`,
     )
     .action(async (flags: Flags) => {
       check(cli, flags);

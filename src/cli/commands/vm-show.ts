@@ -7,6 +7,6 @@ export function vmShow(command: Command, cli: Cli): void {
   command.argument('<name>', 'the VM').action(async (name: string) => {
     const vm = await cli.session.call('vmShow', { params: { name: checkedName(name) } });
     if (cli.output.json) cli.output.printJson(vm);
-    else cli.output.print(...vmLines(vm, Date.now()));
+    else cli.output.print(...vmLines(vm, { now: Date.now(), width: cli.output.width }));
   });
 }

@@ -14,7 +14,8 @@ export function vmSsh(command: Command, cli: Cli): void {
       'after',
       `
 One word after -- is shell text ('ls | wc -l'); several are a command and its arguments, taken as they are.
-The exit status is the command's. With --json nothing is run: the arguments for ssh are printed.`,
+The exit status is the command's.
+With --json nothing is run: the arguments for ssh are printed.`,
     )
     .action(async (nameText: string) => {
       const name = checkedName(nameText);

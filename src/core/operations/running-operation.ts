@@ -127,19 +127,22 @@ export class RunningOperation {
     }
   }
 
-  #begin(name: string): EndStage {
+  #begin(name: string, isSaved = true): EndStage {
     const started = this.#options.now();
     const running: Stage = { name, state: 'running', startedAt: started.toISOString() };
-    this.#setStage(running);
+    this.#setStage(running, isSaved);
     return (state, note) => {
       const durationMs = Math.max(0, Math.round(this.#options.now().getTime() - started.getTime()));
-      this.#setStage({ ...running, state, durationMs, ...(note === undefined ? {} : { note }) });
+      this.#setStage({ ...running, state, durationMs, ...(note === undefined ? {} : { note }) }, isSaved);
     };
   }
 
-  /** What goes on between a failure and the end of the work is that what was made is undone, wherever that is done. */
+  /**
+   * What goes on between a failure and the end of the work is that what was made is undone, wherever that is done.
+   * The record has it once the operation has ended: where the disk is full, what can still be written is for the undoing.
+   */
   #beginCleanUp(): void {
-    if (mayCleanUp(this.#operation)) this.#endCleanUp = this.#begin(CLEAN_UP_STAGE);
+    if (mayCleanUp(this.#operation)) this.#endCleanUp = this.#begin(CLEAN_UP_STAGE, false);
   }
 
   #stageContext(name: string, setNote: (text: string) => void): StageContext {
@@ -163,13 +166,13 @@ export class RunningOperation {
   }
 
   /** Replaces the stage of that name, or adds it behind the others. */
-  #setStage(stage: Stage): void {
+  #setStage(stage: Stage, isSaved = true): void {
     const { stages } = this.#operation;
     const index = stages.findIndex(({ name }) => name === stage.name);
     const changed = index < 0 ? [...stages, stage] : stages.with(index, stage);
     this.#operation = { ...this.#operation, stages: changed };
     this.#emit({ type: 'stage', at: this.#at(), stage });
-    this.#options.save(this.#operation);
+    if (isSaved) this.#options.save(this.#operation);
   }
 
   #end(outcome: Outcome): void {

@@ -25,6 +25,18 @@ function sent(route: FakeDaemon['requests'][number]['route']): readonly unknown[
   return daemon.requests.filter((request) => request.route === route).map(({ params, body }) => ({ params, body }));
 }
 
+/** What a command prints on a terminal of its own (script(1)), line by line. */
+async function onTerminal(columns: number, args: readonly string[]): Promise<readonly string[]> {
+  const { run } = await import('../../../src/host/process.ts');
+  const command = `stty cols ${columns}; exec "$BANGER" ${args.join(' ')}`;
+  const { stdout } = await run(['script', '--quiet', '--return', '--command', command, '/dev/null'], {
+    env: { BANGER: join(banger.root, 'bin', 'banger'), BANGER_HOME: banger.home, SHELL: '/bin/sh', NO_COLOR: '1' },
+    okStatuses: [0, 1, 2],
+    timeoutMs: 20_000,
+  });
+  return stdout.trimEnd().split('\r\n');
+}
+
 describe('lists', () => {
   test('a table for people; off a terminal nothing is cut', async () => {
     const long = 'a'.repeat(63);
@@ -62,23 +74,41 @@ describe('lists', () => {
         },
       }),
     ]);
-    // `script` gives the command a terminal of its own (script(1)).
-    const { run } = await import('../../../src/host/process.ts');
-    const command = `stty cols ${columns}; exec "$BANGER" image list`;
-    const { stdout } = await run(['script', '--quiet', '--return', '--command', command, '/dev/null'], {
-      env: { BANGER: join(banger.root, 'bin', 'banger'), BANGER_HOME: banger.home, SHELL: '/bin/sh' },
-      timeoutMs: 20_000,
-    });
-    const lines = stdout.trimEnd().split('\r\n');
+    const lines = await onTerminal(columns, ['image', 'list']);
     expect(lines).toHaveLength(3);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
     expect(lines[0]?.includes('DIGEST')).toBe(columns === 200);
   });
 });
 
+describe('what is said on a terminal is broken between words', () => {
+  test('help', async () => {
+    const lines = await onTerminal(80, ['vm', 'run', '--help']);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+    expect(lines).toContain("One word after -- is shell text ('ls | wc -l'); several are a command and its");
+  });
+
+  test('an operation’s end, with its notes and its error', async () => {
+    const operation = daemon.newOperation('image.build', 'n'.repeat(63));
+    operation.stage('clean up', 'failed', { durationMs: 300, note: 'Could not remove TAP x: busy; '.repeat(9) });
+    const message =
+      'Step "packages" failed with status 100.\nThese are its words, and they are more than fit on a line.';
+    const alsoFailed = ['Could not remove TAP bngr-0123456789: RTNETLINK answers: Device or resource busy'];
+    operation.end('failed', {
+      error: { code: 'BUILD_STEP_FAILED', message, hint: 'Look. '.repeat(20), details: { alsoFailed } },
+    });
+    const lines = await onTerminal(80, ['op', 'show', operation.operation.id]);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+    expect(lines).toEqual(expect.arrayContaining(['error: Step "packages" failed with status 100.', '  also failed:']));
+    expect(lines.join(' ').replaceAll(/ +/g, ' ')).toContain('RTNETLINK answers: Device or resource busy');
+  });
+});
+
 describe('wrong command lines', () => {
   test.each([
-    [['vm', 'lst'], 'unknown command'],
+    [['vm', 'lst'], "unknown command 'lst'\nhint: Did you mean list? See `banger vm --help`.\n"],
+    [['vmm', 'list'], "unknown command 'vmm'\nhint: Did you mean vm? See `banger --help`.\n"],
+    [['vm', 'help'], "unknown command 'help'\nhint: See `banger vm --help`.\n"],
     [['vm', 'list', 'extra'], 'too many arguments'],
     [['vm', 'list', '--nope'], "unknown option '--nope'"],
     [['image', 'build', 'x'], 'required option'],
@@ -86,6 +116,10 @@ describe('wrong command lines', () => {
     [['vm', 'run', '--'], 'a command must follow --'],
     [['vm', 'run', '--rm', '-d'], '--detach goes neither with --rm'],
     [['vm', 'run', '--json'], '--json needs a command'],
+    [
+      ['vm', 'create', '--cpus', '0', '--name', 'X'],
+      '\n  --cpus: 0 is too small, the least is 1\nhint: See `banger vm create --help`.\n',
+    ],
     [['op', 'show', 'x'], 'an operation id looks like'],
     [['doctor', '--for', 'nothing'], 'give one of all, bootstrap, build, vm'],
   ])('%j', async (args, message) => {

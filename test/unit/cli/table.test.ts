@@ -61,10 +61,29 @@ test('control characters in cells are visible', () => {
 
 test('details stand in one column; what is undefined is left out', () => {
   expect(
-    detailLines([
-      ['name', 'x'],
-      ['made by', 'build'],
-      ['from', undefined],
-    ]),
+    detailLines(
+      [
+        ['name', 'x'],
+        ['made by', 'build'],
+        ['from', undefined],
+      ],
+      Infinity,
+    ),
   ).toEqual(['name:    x', 'made by: build']);
+});
+
+test('a long value goes on in its column, and no word of it is broken', () => {
+  expect(
+    detailLines(
+      [
+        ['state', 'failed: crashed: it ended with signal 11'],
+        ['rootfs', '/a/path/that/is/longer/than/the/terminal/is'],
+      ],
+      30,
+    ),
+  ).toEqual([
+    'state:  failed: crashed: it',
+    '        ended with signal 11',
+    'rootfs: /a/path/that/is/longer/than/the/terminal/is',
+  ]);
 });

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cut, formatAge, formatDuration, outputLine, safeJson, visible } from '../../../src/cli/terminal-text.ts';
+import {
+  cut,
+  formatAge,
+  formatDuration,
+  outputLine,
+  safeJson,
+  visible,
+  wrap,
+  wrapUnder,
+} from '../../../src/cli/terminal-text.ts';
 
 test.each([
   ['plain é ✔', 'plain é ✔'],
@@ -40,6 +49,45 @@ test('JSON stays the same value, and cannot act on a terminal', () => {
       const json = safeJson({ value, text });
       expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify({ value, text })));
       expect(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/.test(json)).toBe(false);
+    }),
+  );
+});
+
+test.each([
+  ['it fits', 7, ['it fits']],
+  ['it does not fit', 7, ['it does', '  not', '  fit']],
+  ['a word-that-is-too-long stays', 8, ['a', '  word-that-is-too-long', '  stays']],
+  ['See `banger vm --help`.', 12, ['See', '  `banger vm --help`.']],
+  ['an `open quote', 6, ['an', '  `open', '  quote']],
+  ['name:   two  blanks', 14, ['name:   two', '  blanks']],
+  ['', 0, ['']],
+])('%j within %d columns', (line, width, lines) => {
+  expect(wrap(line, width, '  ')).toEqual(lines);
+});
+
+test('a line that is indented goes on under itself', () => {
+  expect(wrapUnder('  130  Ctrl-C; for another', 18, '')).toEqual(['  130  Ctrl-C; for', '  another']);
+  expect(wrapUnder('  log tail: one two', 12, '  ')).toEqual(['  log tail:', '    one two']);
+});
+
+test('wrapping loses no word and breaks none; only what holds one word is too wide', () => {
+  const text = fc.array(fc.stringMatching(/^[a-z`-]{1,30}$/), { minLength: 1 }).map((words) => words.join(' '));
+  fc.assert(
+    fc.property(text, fc.integer({ min: 0, max: 200 }), (line, width) => {
+      const lines = wrap(line, width, '  ');
+      expect(
+        lines
+          .map((part) => part.trim())
+          .join(' ')
+          .replaceAll(' ', ''),
+      ).toBe(line.replaceAll(' ', ''));
+      for (const part of lines) {
+        const isOneWord = !part
+          .trim()
+          .replaceAll(/`[^`]*`/g, '')
+          .includes(' ');
+        expect(part.length <= width || isOneWord, part).toBe(true);
+      }
     }),
   );
 });

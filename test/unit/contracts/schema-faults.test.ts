@@ -65,7 +65,7 @@ describe('every kind of fault', () => {
     ['no choice', choice, 'xen', '"xen" is not one of auto, kvm, tcg'],
     ['a misspelt choice', choice, 'kmv', '"kmv" is not one of auto, kvm, tcg; did you mean "kvm"?'],
     ['a number for a choice', choice, 1, '1 is not one of auto, kvm, tcg'],
-    ['the only choice there is', z.literal('debian'), 'suse', '"suse" is not debian'],
+    ['the only choice there is', z.literal('debian'), 'suse', '"suse" is given, debian is expected'],
     ['a pattern', z.string().regex(/^a$/, 'write an a'), 'b', '"b": write an a'],
     ['a pattern without words', z.string().regex(/^a$/), 'b', '"b": not what is expected here'],
     ['a form without words', z.ipv4(), 'b', '"b": not what is expected here'],

@@ -99,6 +99,23 @@ describe('the stage `clean up`', () => {
     expect(cleanUpOf(await world.service.wait(id))).toMatchObject({ state: 'succeeded', durationMs: UNDOING_MS });
   });
 
+  test('takes no write of its own before what is undone has had its chance: the disk may be full', async () => {
+    const world = makeOperationWorld();
+    const recorded: unknown[] = [];
+    const { id } = world.service.start(PLAN, async (context) => {
+      await failing(context).catch((error: unknown) => {
+        recorded.push(
+          cleanUpOf(world.repository.find(id) as Operation)?.state,
+          cleanUpOf(world.service.get(id))?.state,
+        );
+        throw error;
+      });
+    });
+    await world.service.wait(id);
+    expect(recorded).toEqual(['pending', 'running']);
+    expect(cleanUpOf(world.repository.find(id) as Operation)).toMatchObject({ state: 'succeeded' });
+  });
+
   test.each<[OperationKind, boolean]>([
     ['image.bootstrap', true],
     ['image.promote', true],
