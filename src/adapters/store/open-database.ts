@@ -5,6 +5,7 @@ import { AppError } from '../../core/app-error.ts';
 import { DAMAGE_HINT, Database } from './database.ts';
 import { MIGRATIONS } from './migrations/all-migrations.ts';
 import type { Migration } from './migrations/migration.ts';
+import { CHECKPOINT_PAGES, keepReserve } from './reserve.ts';
 
 /** SQLite's `application_id`: "BNGR". Tells our file from any other database. */
 const APPLICATION_ID = 0x42_4e_47_52;
@@ -23,7 +24,9 @@ export function openDatabase(path: string, migrations: readonly Migration[] = MI
     // One writer, few writes, each of them a name given or a thing made: worth a sync of its own, so that a power
     // cut never takes back what a user was told. NORMAL would save 2 ms a transaction.
     database.script('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    database.script(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     migrate(database, migrations);
+    keepReserve(database);
     return database;
   } catch (error) {
     database.close();

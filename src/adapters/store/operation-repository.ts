@@ -3,6 +3,7 @@ import { AppError } from '../../core/app-error.ts';
 import type { OperationRepository } from '../../core/operations/ports.ts';
 import type { Database, Row } from './database.ts';
 import { parseRecord } from './json-record.ts';
+import { keepReserve } from './reserve.ts';
 
 /**
  * Operations in the store. They are history: a damaged record is left out of lists and told to `onDamaged`, so that
@@ -17,7 +18,9 @@ export class SqliteOperationRepository implements OperationRepository {
     this.#onDamaged = onDamaged;
   }
 
+  /** @throws AppError DISK_FULL where there would be no room to record its end. */
   insert(operation: Operation): void {
+    keepReserve(this.#database);
     this.#database.run('INSERT INTO operations (id, state, record) VALUES (:id, :state, :record)', toRow(operation));
   }
 

@@ -71,7 +71,10 @@ test('a daemon whose disk is full, its log’s too, lives on and says so', async
 test('a disk that becomes full while it is cloned fails the build, and leaves nothing', async () => {
   const { home, before } = await homeOn(900 * MIB);
   const filler = join(mountPoint, 'filler');
-  await home.tools.intercept('cp', `dd if=/dev/zero of='${filler}' bs=1M >/dev/null 2>&1 || :`);
+  await home.tools.intercept(
+    'cp',
+    `for size in 1M 4k; do dd if=/dev/zero of='${filler}' bs=$size oflag=append conv=notrunc >/dev/null 2>&1 || :; done`,
+  );
   const operation = await home.perform('imageBuild', { params: { name: 'dev' }, body: BUILD });
   expect(operation).toMatchObject({ state: 'failed', error: { code: 'DISK_FULL' } });
   expect(operation.stages.find(({ state }) => state === 'failed')?.name).toBe('clone');

@@ -149,8 +149,9 @@ describe('refused', () => {
         images.insert(imageRecord({ id: `img-${index}`, name: `n${index}` }));
     }
     const bytes = await readFile(path);
-    // The schema stays sound; what lies in the middle is overwritten.
-    bytes.fill(0xff, Math.floor(bytes.length / 2 / 4096) * 4096, Math.floor(bytes.length / 2 / 4096) * 4096 + 8192);
+    // The schema stays sound; pages that hold a record in the middle are overwritten.
+    const middle = Math.floor(bytes.indexOf('"img-100"') / 4096) * 4096;
+    bytes.fill(0xff, middle, middle + 8192);
     await writeFile(path, bytes);
     const error = refusal(() => openDatabase(path));
     expect(error.code).toBe('STORE_FAILED');
