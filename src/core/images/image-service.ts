@@ -106,6 +106,7 @@ export class ImageService {
           await this.#deps.folders.writePackages(staged, packages);
           const { sizeBytes } = await this.#deps.disks.inspect(staged.rootfsPath);
           const digest = await this.#deps.disks.digest(staged.rootfsPath, stage.signal);
+          const agent = await this.#agentIn(staged.rootfsPath);
           undo.add(`folder of image ${name}`, () => this.#deps.folders.remove(id));
           const files = await this.#deps.folders.publish(staged, id);
           return this.insert({
@@ -117,7 +118,7 @@ export class ImageService {
             digest,
             packageCount: packages.length,
             packagesDigest: listDigest(packages),
-            ...(await this.#agentIn(staged.rootfsPath)),
+            ...agent,
             createdAt: this.#deps.now().toISOString(),
             provenance: this.#provenance('bootstrap', context.id, { ...request }),
           });
