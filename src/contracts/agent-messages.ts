@@ -94,6 +94,8 @@ export const hostMessageSchema = z.discriminatedUnion('type', [
 ]);
 
 export const agentMessageSchema = z.discriminatedUnion('type', [
+  /** An agent that has just opened a stream which outlives it: whoever is at the other end greets it, anew where it had. */
+  z.object({ type: z.literal('hail') }),
   z.object({
     type: z.literal('welcome'),
     session,

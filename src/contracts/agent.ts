@@ -8,6 +8,7 @@
  * Requests carry a number and are answered in any order; several may be under way at once.
  *
  * ```
+ * agent  {"type":"hail"}
  * host   {"type":"hello","session":"4f1c...","oldest":1,"newest":1}
  * agent  {"type":"welcome","session":"4f1c...","protocol":1,"agent":"0.1.0","bootId":"...","stages":{"agent":3120}}
  * agent  {"type":"event","event":"stage","stage":"network","sinceBootMs":3350}

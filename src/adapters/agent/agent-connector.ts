@@ -13,6 +13,9 @@ import { type Generations, hello, OUR_GENERATIONS, readGreeting } from './greeti
 /** What an older session can have left in the stream at most: an answer to each of its requests. */
 const MAX_PRELUDE_BYTES = MAX_OPEN_REQUESTS * MAX_FRAME_BYTES;
 
+/** Agents that are started and end before they have answered; one that does nothing else is not worth a hello. */
+const MAX_HAILS = 20;
+
 /** @param ours generations of the protocol to offer: those of this build. */
 export function createAgentConnector(ours: Generations = OUR_GENERATIONS): AgentConnector {
   return { connect: (stream, signal) => connect(stream, ours, signal) };
@@ -35,14 +38,21 @@ async function connect(stream: Duplex, ours: Generations, signal: AbortSignal): 
 
 /** Settles with the welcome, after which the wire is held; never where the wire ends first. */
 function greet(wire: AgentWire, ours: Generations): Promise<AgentWelcome> {
-  const session = randomBytes(16).toString('hex');
+  let session = newSession();
   const { promise, resolve } = Promise.withResolvers<AgentWelcome>();
   let preludeBytes = 0;
+  let hails = 0;
   const take = (piece: FramePiece): void => {
     preludeBytes += piece.sizeBytes;
     // Broken lines are none of this session's: an older one may have ended in the middle of a frame.
     const frame = piece.kind === 'line' ? parseFrame(piece.bytes) : undefined;
     const greeting = frame && readGreeting(frame, session, ours);
+    if (frame?.['type'] === 'hail' && hails < MAX_HAILS) {
+      // One that was started before it may have taken our hello with it.
+      hails += 1;
+      session = newSession();
+      wire.send(hello(session, ours));
+    }
     if (greeting instanceof AppError) {
       wire.end(greeting);
     } else if (greeting) {
@@ -55,4 +65,8 @@ function greet(wire: AgentWire, ours: Generations): Promise<AgentWelcome> {
   wire.send(hello(session, ours));
   wire.readWith(take);
   return promise;
+}
+
+function newSession(): string {
+  return randomBytes(16).toString('hex');
 }

@@ -112,6 +112,7 @@ export class FramedAgentSession implements AgentSession {
     if (piece.bytes.length === 0) return;
     const frame = parseFrame(piece.bytes);
     if (frame?.['type'] === 'event') this.#tell(frame);
+    else if (frame?.['type'] === 'hail') this.#wire.end(startedAnew());
     else if (frame?.['type'] === 'reply' || frame?.['type'] === 'error') this.#answer(frame);
     else this.#countBroken();
   }
@@ -151,6 +152,10 @@ export class FramedAgentSession implements AgentSession {
   #fail(message: string): void {
     this.#wire.end(new AppError('AGENT_FAILED', message));
   }
+}
+
+function startedAnew(): AppError {
+  return new AppError('AGENT_UNREACHABLE', 'The agent in the guest was started anew.');
 }
 
 /** What is not as the protocol has it is our own fault; it must not go out, for its length is not bounded then. */

@@ -79,7 +79,7 @@ describe('the samples of the newest generation', () => {
     expect(seen(host.map(({ type }) => type))).toEqual(['hello', 'request']);
     expect(seen(host.map(({ method }) => method))).toEqual(Object.keys(AGENT_METHODS));
     expect(Object.keys(results)).toEqual(Object.keys(AGENT_METHODS));
-    expect(seen(agent.map(({ type }) => type))).toEqual(['welcome', 'refused', 'event', 'reply', 'error']);
+    expect(seen(agent.map(({ type }) => type))).toEqual(['hail', 'welcome', 'refused', 'event', 'reply', 'error']);
     expect(seen(agent.map(({ event }) => event))).toEqual(['stage', 'ready', 'ports']);
     expect(seen(agent.map(({ stage }) => stage))).toEqual(AGENT_STAGES);
     expect(seen(agent.map(({ code }) => code))).toEqual(AGENT_ERROR_CODES);

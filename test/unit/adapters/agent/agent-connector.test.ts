@@ -5,7 +5,7 @@ import { createAgentConnector } from '../../../../src/adapters/agent/agent-conne
 import { MAX_FRAME_BYTES } from '../../../../src/contracts/agent.ts';
 import type { AgentEvent, AgentMethod, AgentParams } from '../../../../src/contracts/agent-messages.ts';
 import { readAgentFixture } from '../../../support/agent-fixture.ts';
-import { AgentPeer, passTime, settled, stopTime } from '../../../support/agent-peer.ts';
+import { AgentPeer, passTime, settled, stopTime, welcomeTo } from '../../../support/agent-peer.ts';
 import { FakeAgent } from '../../../fakes/agent/fake-agent.ts';
 import { FAKE_BOOT_ID, type FakeAgentPlan } from '../../../fakes/agent/fake-agent-plan.ts';
 
@@ -46,6 +46,33 @@ describe('the greeting', () => {
     await settled();
     fakeAgent().serve(guest);
     expect((await connecting).welcome.protocol).toBe(1);
+  });
+
+  test('is said anew to an agent that hails: the one before may have taken it along', async () => {
+    const peer = new AgentPeer();
+    const connecting = createAgentConnector().connect(peer.host, new AbortController().signal);
+    await settled();
+    const first = peer.session;
+    peer.send({ type: 'hail' });
+    await settled();
+    const hellos = peer.lines.filter((line) => line.includes('"hello"'));
+    expect(hellos).toHaveLength(2);
+    const second = (JSON.parse(hellos[1] ?? '{}') as { session: string }).session;
+    // Whoever answers the first is no more, or was too late.
+    peer.send(welcomeTo(first), welcomeTo(second));
+    expect((await connecting).welcome.session).toBe(second);
+  });
+
+  test('is not said without end to one that only hails', async () => {
+    const peer = new AgentPeer();
+    const giveUp = new AbortController();
+    const connecting = createAgentConnector().connect(peer.host, giveUp.signal);
+    await settled();
+    peer.send(...Array.from({ length: 500 }, () => ({ type: 'hail' })));
+    await settled();
+    expect(peer.lines.filter((line) => line.includes('"hello"')).length).toBeLessThan(30);
+    giveUp.abort();
+    await expect(connecting).rejects.toThrow();
   });
 
   test('what an older session left in the stream is passed over', async () => {

@@ -387,6 +387,14 @@ describe('the end of a session', () => {
     await expect(session.request('sync', {}, SOON)).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });
 
+  test('at a hail: the agent was started anew, and knows nothing of what it was asked', async () => {
+    const { peer, session } = await welcomedPeer();
+    const outcome = outcomeOf(session.request('sync', {}, SOON));
+    peer.send({ type: 'hail' });
+    expect(await session.closed).toBe('The agent in the guest was started anew.');
+    expect(await outcome).toMatchObject({ code: 'AGENT_UNREACHABLE' });
+  });
+
   test('has the first reason only, however often it comes', async () => {
     const { agent, session } = await sessionWith({});
     session.close();
