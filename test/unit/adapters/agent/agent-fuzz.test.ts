@@ -81,7 +81,7 @@ test(`a million frames of a hostile guest do nothing to us (seed ${SEED})`, { ti
   expect(tally.greetingsFailed).toBeGreaterThan(100);
   expect(tally.answered).toBeGreaterThan(500);
   expect(tally.events).toBeGreaterThan(50_000);
-  expect([...tally.ends.keys()].sort()).toEqual(['100 broken', 'closed by us', 'ended', 'overlong', 'reset']);
+  expect([...tally.ends.keys()].sort()).toEqual(['100 broken', 'closed by us', 'ended', 'overlong', 'reset', 'started anew']);
   expect((await usedMemoryBytes()) - usedAtFirst).toBeLessThan(MAX_GROWTH_BYTES);
   expect(getEventListeners(world.signal, 'abort')).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
@@ -203,6 +203,7 @@ function endOf(reason: string): string {
   if (reason.includes('frames that break')) return '100 broken';
   if (reason.includes('a line of more than')) return 'overlong';
   if (reason.includes('let go')) return 'closed by us';
+  if (reason.includes('started anew')) return 'started anew';
   if (reason.includes('reset')) return 'reset';
   if (reason === 'The stream to the agent ended.') return 'ended';
   throw new Error(`no such end: ${reason}`);
