@@ -117,7 +117,7 @@ export class ImageService {
             digest,
             packageCount: packages.length,
             packagesDigest: listDigest(packages),
-            ...(await this.#agentIn(staged.rootfsPath)),
+            ...(await this.#agentIn(files.rootfsPath)),
             createdAt: this.#deps.now().toISOString(),
             provenance: this.#provenance('bootstrap', context.id, { ...request }),
           });
