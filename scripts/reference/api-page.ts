@@ -10,7 +10,7 @@ const KINDS: Readonly<Record<RouteKind, string>> = {
   operation: '202 with an operation, and its address in `Location`. Follow it by its events.',
   events: '200 with server-sent events; the `id` of each is its number. Resume by the header `Last-Event-ID`.',
   text: '200 with plain text.',
-  tunnel: '101 after `Upgrade: banger-tcp`; from there on raw bytes both ways.',
+  tunnel: '101 after the header `Upgrade` that the summary names; from there on its bytes both ways.',
 };
 
 export function apiPage(): string {

@@ -10,6 +10,8 @@ export interface Cli {
   readonly guestCommand: readonly string[] | undefined;
   /** True where stdin and stdout are a terminal. */
   readonly isInteractive: boolean;
+  /** What TERM says of the terminal. */
+  readonly terminalType: string;
   /** Sets what the program exits with; 0 where it is not called. */
   exitWith(status: number): void;
 }

@@ -110,6 +110,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/vm-ssh.ts')).vmSsh,
   },
   {
+    words: 'vm exec',
+    summary: 'a command in a VM that runs, through the daemon',
+    runsInGuest: true,
+    load: async () => (await import('./commands/vm-exec.ts')).vmExec,
+  },
+  {
     words: 'op list',
     summary: 'operations, newest first',
     load: async () => (await import('./commands/op-list.ts')).opList,

@@ -1,4 +1,4 @@
-/** What `banger` exits with. `vm run` and `vm ssh` exit with the status of what ran inside instead. */
+/** What `banger` exits with. `vm run`, `vm exec` and `vm ssh` exit with the status of what ran inside instead. */
 export const EXIT_STATUS = {
   ok: 0,
   /** It was tried and failed, or doctor found something missing. */

@@ -47,6 +47,7 @@ function makeCli(line: ReturnType<typeof readCommandLine>, exitWith: (status: nu
     guestCommand: line.guestCommand,
     // Not process.stdin: to look at it is to open it.
     isInteractive: isatty(0) && isatty(1),
+    terminalType: process.env['TERM'] ?? 'dumb',
     exitWith,
   };
 }

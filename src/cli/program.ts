@@ -20,7 +20,7 @@ Exit status:
   1    it was tried and failed
   2    the command line is wrong; nothing was sent
   130  Ctrl-C; for another signal 128 + its number
-  \`vm run\` and \`vm ssh\` end with the status of what ran inside.`;
+  \`vm run\`, \`vm exec\` and \`vm ssh\` end with the status of what ran inside.`;
 
 /** What the words mean, before any flag is looked at. */
 export function readCommandLine(argv: readonly string[]): CommandLine {

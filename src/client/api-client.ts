@@ -1,11 +1,11 @@
 /** Typed calls derived from the route table. */
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import type { z } from 'zod';
 import { ADDRESSES, API_PREFIX } from '../contracts/addresses.ts';
 import type { OperationEvent } from '../contracts/event.ts';
 import type { RouteName, Routes } from '../contracts/routes.ts';
 import { ClientError, isSystemError, readErrorBody } from './client-error.ts';
-import { exchange, type HttpReply, openStream, readReply, upgrade } from './http-over-unix.ts';
+import { exchange, type HttpReply, openStream, readReply } from './http-over-unix.ts';
 
 type RoutesOfKind<Kind> = { [Name in RouteName]: Routes[Name]['kind'] extends Kind ? Name : never }[RouteName];
 
@@ -13,6 +13,9 @@ type Part<Name extends RouteName, Key extends 'params' | 'body'> =
   Routes[Name] extends Record<Key, infer Schema extends z.ZodType>
     ? Record<Key, Key extends 'params' ? z.output<Schema> : z.input<Schema>>
     : { readonly [Absent in Key]?: never };
+
+/** Routes that are upgraded. */
+export type TunnelRoute = RoutesOfKind<'tunnel'>;
 
 /** Routes that answer with a resource or with an operation. */
 export type SyncCall = RoutesOfKind<'sync' | 'operation'>;
@@ -97,15 +100,16 @@ export class ApiClient {
   }
 
   /** A TCP connection to a guest's port. */
-  async tunnel(name: string, port: number, signal?: AbortSignal): Promise<Duplex> {
-    const opened = await this.#reach(
-      upgrade(this.#socketPath, {
-        method: 'GET',
-        path: routePath('vmTunnel', { name, port }),
-        protocol: 'banger-tcp',
-        signal,
-      }),
-    );
+  tunnel(name: string, port: number, signal?: AbortSignal): Promise<Socket> {
+    return this.upgrade('vmTunnel', { name, port }, signal);
+  }
+
+  /** A connection that carries the route's own protocol both ways. */
+  async upgrade(route: TunnelRoute, params: PathParams, signal?: AbortSignal): Promise<Socket> {
+    const { upgrade } = await import('./upgrade.ts');
+    const { protocol } = ADDRESSES[route];
+    const path = routePath(route, params);
+    const opened = await this.#reach(upgrade(this.#socketPath, { path, protocol, signal }));
     if ('status' in opened) throw refusal(opened);
     return opened;
   }

@@ -1,10 +1,9 @@
 /**
  * HTTP over the daemon's unix socket. A plain exchange is written on node:net: node:http takes 7 ms longer, a quarter
- * of Node's own start, and `banger vm list` may take twice that start at most. Streams and upgrades use node:http.
+ * of Node's own start, and `banger vm list` may take twice that start at most. Streams use node:http.
  */
 import type { IncomingMessage } from 'node:http';
 import { createConnection } from 'node:net';
-import type { Duplex } from 'node:stream';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -25,7 +24,7 @@ export interface HttpReply {
 }
 
 /** A connection that ended before the whole reply had come, or a reply that did not come in time. */
-class HttpFailure extends Error {
+export class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
   readonly code: 'ECONNRESET' | 'ETIMEDOUT';
 
@@ -102,33 +101,6 @@ export async function openStream(socketPath: string, request: HttpRequest): Prom
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const sent = send({ ...requestOptions(socketPath, request), headers: { host: 'banger', ...request.headers } });
   sent.once('response', resolve);
-  sent.once('error', reject);
-  sent.end();
-  return promise;
-}
-
-/**
- * Asks for another protocol on the connection.
- *
- * @returns raw bytes both ways; or the reply of a server that refused.
- */
-export async function upgrade(
-  socketPath: string,
-  request: HttpRequest & { readonly protocol: string },
-): Promise<Duplex | HttpReply> {
-  const { request: send } = await import('node:http');
-  const { promise, resolve, reject } = Promise.withResolvers<Duplex | HttpReply>();
-  const sent = send({
-    ...requestOptions(socketPath, request),
-    headers: { host: 'banger', ...request.headers, connection: 'Upgrade', upgrade: request.protocol },
-  });
-  sent.once('upgrade', (_reply, socket, head) => {
-    if (head.length > 0) socket.unshift(head);
-    resolve(socket);
-  });
-  sent.once('response', (reply) => {
-    readReply(reply).then(resolve, reject);
-  });
   sent.once('error', reject);
   sent.end();
   return promise;

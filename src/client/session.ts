@@ -1,7 +1,8 @@
+import type { Socket } from 'node:net';
 import type { OperationEvent } from '../contracts/event.ts';
 import { buildId } from '../host/build-id.ts';
 import { type Paths, resolvePaths } from '../host/paths.ts';
-import type { ApiClient, CallInput, CallReply, SyncCall } from './api-client.ts';
+import type { ApiClient, CallInput, CallReply, SyncCall, TunnelRoute } from './api-client.ts';
 import { ClientError, isSystemError } from './client-error.ts';
 import { type Connection, connectDaemon } from './daemon-launcher.ts';
 import { daemonArgv } from './daemon-program.ts';
@@ -50,6 +51,21 @@ export class Session {
     }
     await this.#reconnect();
     return (await this.#client()).call(name, input, options);
+  }
+
+  /** A connection of its own, upgraded; asked for once more where the daemon was just being replaced. */
+  async upgrade(
+    route: TunnelRoute,
+    params: Readonly<Record<string, string | number>>,
+    signal?: AbortSignal,
+  ): Promise<Socket> {
+    try {
+      return await (await this.#client()).upgrade(route, params, signal);
+    } catch (error) {
+      if (!(error instanceof ClientError) || !wasNotTaken(error)) throw error;
+    }
+    await this.#reconnect();
+    return (await this.#client()).upgrade(route, params, signal);
   }
 
   async operationLog(id: string): Promise<string> {

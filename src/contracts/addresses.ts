@@ -7,15 +7,21 @@ export const API_PREFIX = '/v1';
 
 /**
  * `sync`: 200 with the resource. `operation`: 202 with the operation and its address in `Location`.
- * `events`: server-sent events. `text`: plain text. `tunnel`: 101 and raw bytes both ways.
+ * `events`: server-sent events. `text`: plain text. `tunnel`: 101 and the bytes of `protocol` both ways.
  */
 export type RouteKind = 'sync' | 'operation' | 'events' | 'text' | 'tunnel';
+
+/** What is named in `Upgrade` for a tunnel: what its bytes are. */
+export const TUNNEL_PROTOCOLS = ['banger-tcp', 'banger-exec'] as const;
+export type TunnelProtocol = (typeof TUNNEL_PROTOCOLS)[number];
 
 export interface Address {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Below `API_PREFIX`; `{name}` marks a parameter. */
   readonly path: `/${string}`;
   readonly kind: RouteKind;
+  /** Of a tunnel. */
+  readonly protocol?: TunnelProtocol;
 }
 
 export const ADDRESSES = {
@@ -37,7 +43,8 @@ export const ADDRESSES = {
   vmStop: { method: 'POST', path: '/vms/{name}/stop', kind: 'operation' },
   vmDelete: { method: 'DELETE', path: '/vms/{name}', kind: 'operation' },
   vmSshAccess: { method: 'GET', path: '/vms/{name}/ssh', kind: 'sync' },
-  vmTunnel: { method: 'GET', path: '/vms/{name}/tcp/{port}', kind: 'tunnel' },
+  vmTunnel: { method: 'GET', path: '/vms/{name}/tcp/{port}', kind: 'tunnel', protocol: 'banger-tcp' },
+  vmExec: { method: 'GET', path: '/vms/{name}/exec', kind: 'tunnel', protocol: 'banger-exec' },
   operationList: { method: 'GET', path: '/operations', kind: 'sync' },
   operationShow: { method: 'GET', path: '/operations/{id}', kind: 'sync' },
   operationLog: { method: 'GET', path: '/operations/{id}/log', kind: 'text' },

@@ -194,6 +194,13 @@ export const ROUTES = table({
     reply: z.null(),
     errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'GUEST_UNREACHABLE'],
   },
+  vmExec: {
+    ...ADDRESSES.vmExec,
+    summary: 'Run a command in a VM: `Upgrade: banger-exec`, then the frames of src/contracts/exec-stream.ts',
+    params: byName,
+    reply: z.null(),
+    errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID'],
+  },
   operationList: {
     ...ADDRESSES.operationList,
     summary: 'Operations, newest first',

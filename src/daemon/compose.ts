@@ -36,6 +36,8 @@ import { planAddresses, planBridge } from '../core/networks/address-plan.ts';
 import { tableNameOf } from '../core/networks/firewall-plan.ts';
 import { NetworkService } from '../core/networks/network-service.ts';
 import { OperationService } from '../core/operations/operation-service.ts';
+import { ExecService } from '../core/vms/exec-service.ts';
+import { GuestConnections } from '../core/vms/guest-connections.ts';
 import { LiveMachines } from '../core/vms/live-machines.ts';
 import { MachineRunner } from '../core/vms/machine-runner.ts';
 import { machineTimeouts } from '../core/vms/machine-timeouts.ts';
@@ -73,8 +75,11 @@ export interface Composition {
   readonly operations: OperationService;
   readonly vms: VmService;
   readonly network: NetworkService;
-  close(): void;
+  close(): Promise<void>;
 }
+
+/** Commands come in bursts; between these a guest need not answer our keepalives. */
+const CONNECTION_IDLE_MS = 3 * 60_000;
 
 export function compose(options: ComposeOptions): Composition {
   const { paths, config, log, guestDir, timeoutScale } = options;
@@ -185,6 +190,8 @@ export function compose(options: ComposeOptions): Composition {
     log: warn,
     now,
   });
+  const connections = new GuestConnections({ idleMs: CONNECTION_IDLE_MS });
+  const execService = new ExecService({ directory, live, runner, connections });
   const buildService = new BuildService({
     images: imageService,
     kernels,
@@ -218,7 +225,7 @@ export function compose(options: ComposeOptions): Composition {
     handlers: {
       ...daemonHandlers(options.facts, vmService, operations),
       ...imageHandlers(imageService, buildService),
-      ...vmHandlers(vmService, dialGuest),
+      ...vmHandlers(vmService, execService, dialGuest),
       ...operationHandlers(operations, bus),
     },
     reconcile: {
@@ -237,7 +244,8 @@ export function compose(options: ComposeOptions): Composition {
     operations,
     vms: vmService,
     network,
-    close() {
+    async close() {
+      await connections.close();
       vmService.releaseAll();
       try {
         database.close();

@@ -166,7 +166,7 @@ async function shutDown(daemon: Omit<Daemon, 'stopAsked'> & { readonly reason: S
   if (reason === 'user' && composition.network.isEmpty() && unfinished.length === 0) {
     await composition.network.removeAll().catch((error: unknown) => log.error({ err: error }, 'network not removed'));
   }
-  composition.close();
+  await composition.close();
   log.info('stopped');
 }
 

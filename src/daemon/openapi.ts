@@ -146,7 +146,9 @@ function successResponse(route: Route): Json {
         },
       };
     case 'tunnel':
-      return { 101: { description: 'The connection carries raw bytes from here on' } };
+      return {
+        101: { description: 'The connection carries the bytes of the protocol named in `Upgrade` from here on' },
+      };
   }
 }
 

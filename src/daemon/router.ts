@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { type Context, Hono } from 'hono';
-import { API_PREFIX } from '../contracts/addresses.ts';
+import { API_PREFIX, type TunnelProtocol } from '../contracts/addresses.ts';
 import { type Route, type RouteName, ROUTES } from '../contracts/routes.ts';
 import { AppError } from '../core/app-error.ts';
 import { errorResponse, jsonResponse, toReplyError } from './errors.ts';
@@ -11,9 +11,6 @@ import type { Log } from './log.ts';
 import { openApiDocument } from './openapi.ts';
 import { readInput, type RequestInput } from './request-input.ts';
 import type { Handlers, RequestContext, SequencedEvent } from './route-handlers.ts';
-
-/** The protocol named in `Upgrade` for a tunnel. */
-export const TUNNEL_PROTOCOL = 'banger-tcp';
 
 export interface RouterOptions {
   readonly handlers: Handlers;
@@ -29,8 +26,12 @@ export interface RouterOptions {
 
 /** What the server gives along with a request. */
 export interface RequestBindings {
-  /** Takes an open tunnel; there only where the client asked for the upgrade. */
-  readonly takeTunnel?: (tunnel: Duplex) => void;
+  /** There only where the client asked for an upgrade. */
+  readonly upgrade?: {
+    readonly protocol: TunnelProtocol;
+    /** Takes an open tunnel. */
+    readonly take: (tunnel: Duplex) => void;
+  };
 }
 
 export type Router = Hono<{ Bindings: RequestBindings }>;
@@ -92,10 +93,10 @@ async function respond(c: RouterContext, call: Call, options: RouterOptions): Pr
   // Hono answers HEAD by GET's handler; a stream or a tunnel that nobody reads would never end.
   if (c.req.method !== route.method) throw unknownRoute(c.req.method, c.req.path);
   const input = await readInput(route, c.req.raw, c.req.param());
-  if (route.kind === 'tunnel' && !c.env.takeTunnel) {
+  if (route.kind === 'tunnel' && c.env.upgrade?.protocol !== route.protocol) {
     throw new AppError(
       'REQUEST_INVALID',
-      `This address needs the headers Connection: Upgrade, Upgrade: ${TUNNEL_PROTOCOL}`,
+      `This address needs the headers Connection: Upgrade, Upgrade: ${route.protocol}`,
     );
   }
   const handler = options.handlers[name] as AnyHandler;
@@ -121,7 +122,7 @@ function toResponse(c: RouterContext, call: Call, reply: unknown, options: Route
         heartbeatMs: options.heartbeatMs,
       });
     case 'tunnel':
-      c.env.takeTunnel?.(reply as Duplex);
+      c.env.upgrade?.take(reply as Duplex);
       return new Response(null);
   }
 }

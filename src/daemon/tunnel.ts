@@ -1,12 +1,18 @@
-/** Upgraded connections: after the 101 they carry raw bytes both ways. */
+/** Upgraded connections: after the 101 they carry bytes both ways. */
 import type { IncomingMessage, Server } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type Router, TUNNEL_PROTOCOL } from './router.ts';
+import { TUNNEL_PROTOCOLS, type TunnelProtocol } from '../contracts/addresses.ts';
+import type { Router } from './router.ts';
 
 /** True where the client asks for a tunnel; any other `Upgrade` is ignored, as RFC 9110 7.8 allows. */
 export function wantsTunnel(request: IncomingMessage): boolean {
-  return request.headers.upgrade?.toLowerCase() === TUNNEL_PROTOCOL;
+  return protocolOf(request) !== undefined;
+}
+
+function protocolOf(request: IncomingMessage): TunnelProtocol | undefined {
+  const wanted = request.headers.upgrade?.toLowerCase();
+  return TUNNEL_PROTOCOLS.find((protocol) => protocol === wanted);
 }
 
 /**
@@ -34,11 +40,15 @@ async function openTunnel(router: Router, request: IncomingMessage, upgrade: Upg
   socket.on('error', () => gone.abort());
   socket.once('close', () => gone.abort());
   let tunnel: Duplex | undefined;
+  const protocol = protocolOf(request) ?? TUNNEL_PROTOCOLS[0];
   const response = await router.fetch(
     new Request(new URL(request.url ?? '/', 'http://banger'), { method: request.method ?? 'GET', signal: gone.signal }),
     {
-      takeTunnel: (opened: Duplex) => {
-        tunnel = opened;
+      upgrade: {
+        protocol,
+        take: (opened) => {
+          tunnel = opened;
+        },
       },
     },
   );
@@ -48,7 +58,7 @@ async function openTunnel(router: Router, request: IncomingMessage, upgrade: Upg
     tunnel.destroy();
     return;
   }
-  socket.write(`HTTP/1.1 101 ${STATUS_CODES[101]}\r\nConnection: Upgrade\r\nUpgrade: ${TUNNEL_PROTOCOL}\r\n\r\n`);
+  socket.write(`HTTP/1.1 101 ${STATUS_CODES[101]}\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
   if (head.length > 0) socket.unshift(head);
   const end = (): void => void socket.destroy();
   closing.addEventListener('abort', end, { once: true });

@@ -18,7 +18,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-interface RunOptions {
+export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly input?: string;
@@ -26,7 +26,7 @@ interface RunOptions {
   readonly keepsInputOpen?: boolean;
 }
 
-interface Running {
+export interface Running {
   readonly pid: number;
   readonly ended: Promise<Ended>;
   /** Settles when stderr holds the text; rejects when the program ends without it. */
@@ -85,7 +85,12 @@ export async function copyBanger(
   };
 }
 
-function launch(root: string, args: readonly string[], options: RunOptions & { readonly home: string }): Running {
+/** Starts `bin/banger` of a copy. */
+export function launch(
+  root: string,
+  args: readonly string[],
+  options: RunOptions & { readonly home: string },
+): Running {
   const child = spawn(join(root, 'bin', 'banger'), args, {
     cwd: options.cwd ?? '/',
     env: { PATH: process.env['PATH'], HOME: options.home, LANG: 'C.UTF-8', BANGER_HOME: options.home, ...options.env },

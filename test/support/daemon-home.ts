@@ -12,6 +12,7 @@ import type { OperationEvent } from '../../src/contracts/event.ts';
 import type { Operation } from '../../src/contracts/operation.ts';
 import { type Paths, resolvePaths } from '../../src/host/paths.ts';
 import { ProcessError, run, type RunResult } from '../../src/host/process.ts';
+import { launch, type RunOptions, type Running } from './banger-copy.ts';
 import { type FakeGuest, installFakeGuest } from '../fakes/guest/install-fake-guest.ts';
 import { type FakeQemu, installFakeQemu } from '../fakes/qemu/install-fake-qemu.ts';
 import { type HeldTools, installHeldTools } from './held-tools.ts';
@@ -42,6 +43,8 @@ export interface DaemonHome extends AsyncDisposable {
   readonly tools: HeldTools;
   readonly image: TinyImage;
   readonly client: ApiClient;
+  /** The CLI, begun; `HOME` is `dir`. */
+  launch(args: readonly string[], options?: RunOptions): Running;
   /** The CLI, to its end, whatever its status. */
   banger(...args: readonly string[]): Promise<RunResult>;
   /** Starts the daemon, or finds it. @returns its pid. */
@@ -81,17 +84,14 @@ export async function makeDaemonHome(options: DaemonHomeOptions = {}): Promise<D
   const image = await makeTinyImage(join(dir, 'image'));
   const client = new ApiClient({ socketPath: paths.daemonSocket, sameBuild: true });
 
+  const env = {
+    BANGER_HOME: home,
+    HOME: dir,
+    PATH: `${tools.dir}:${process.env['PATH'] ?? ''}`,
+    BANGER_TEST_TIMEOUT_SCALE: String(options.timeoutScale ?? 1),
+  };
   const banger = (...args: readonly string[]): Promise<RunResult> =>
-    run([join(program, 'bin/banger'), ...args], {
-      okStatuses: ANY_STATUS,
-      cwd: '/',
-      env: {
-        BANGER_HOME: home,
-        HOME: dir,
-        PATH: `${tools.dir}:${process.env['PATH'] ?? ''}`,
-        BANGER_TEST_TIMEOUT_SCALE: String(options.timeoutScale ?? 1),
-      },
-    });
+    run([join(program, 'bin/banger'), ...args], { okStatuses: ANY_STATUS, cwd: '/', env });
   const start = async (): Promise<number> => {
     const { stdout, stderr } = await banger('daemon', 'start', '--json');
     if (!stdout.startsWith('{')) throw new Error(`the daemon did not start: ${stderr}`);
@@ -112,6 +112,7 @@ export async function makeDaemonHome(options: DaemonHomeOptions = {}): Promise<D
     tools,
     image,
     client,
+    launch: (args, options) => launch(program, args, { ...options, home, env: { ...env, ...options?.env } }),
     banger,
     start,
     async crash() {

@@ -37,7 +37,7 @@ export function commandLine(command: CommandParts, marker: string): string {
 }
 
 /** In single quotes nothing has a meaning but the single quote itself. */
-function quote(value: string): string {
+export function quote(value: string): string {
   if (value.includes('\0')) {
     throw new AppError('REQUEST_INVALID', 'A NUL byte cannot be passed to a program in a guest.');
   }

@@ -1,8 +1,12 @@
 /** One authenticated connection to a guest: programs, and files sent to it. The guest is not trusted. */
 import { randomBytes } from 'node:crypto';
-import type { Client, ClientChannel } from 'ssh2';
+import type { Socket } from 'node:net';
+import type { Client, ClientChannel, ExecOptions } from 'ssh2';
 import { AppError, abortCause, describe } from '../../core/app-error.ts';
+import type { GuestProgram, GuestProgramSpec } from '../../core/vms/guest-program.ts';
 import type { GuestCommand, GuestSession, GuestUpload } from '../../core/vms/ports.ts';
+import { attachedLine, signalLine } from './attached-line.ts';
+import { AttachedProgram } from './attached-program.ts';
 import { commandLine, killLine } from './command-line.ts';
 import { OutputTail } from './line-reader.ts';
 import { type Execution, RunningProgram, feed } from './running-program.ts';
@@ -13,6 +17,10 @@ const KILL_WAIT_MS = 15_000;
 /** Longest time an upload may go without the guest taking a byte. */
 const UPLOAD_STALL_MS = 120_000;
 const CLOSE_WAIT_MS = 2_000;
+/** From the wish for a program until the guest has begun it. */
+const OPEN_TIMEOUT_MS = 30_000;
+/** A guest keeps to the window of 2 MiB that a program's outputs have together; one that sends more is cut off. */
+const MAX_UNREAD_BYTES = 4 * 2 ** 20;
 
 /** Unpacks below `/`; folders that exist keep their modes, and stay symlinks where they are. */
 const UNPACK: Pick<GuestCommand, 'program' | 'args'> = {
@@ -26,14 +34,20 @@ type Ending =
   | { readonly how: 'aborted' };
 
 export class SshGuestSession implements GuestSession {
+  readonly closed: Promise<void>;
   readonly #client: Client;
   /** Rejects once the connection is gone. */
   readonly #lost: Promise<never>;
+  readonly #programs = new Set<AttachedProgram>();
   #closing = false;
 
-  /** @param client is connected and authenticated. */
-  constructor(client: Client) {
+  /**
+   * @param client is connected and authenticated.
+   * @param socket what it is connected by.
+   */
+  constructor(client: Client, socket: Socket) {
     this.#client = client;
+    socket.on('data', () => this.#cutOffFlood());
     let lastError: Error | undefined;
     this.#lost = new Promise((_, reject) => {
       client.on('error', (error) => {
@@ -47,7 +61,7 @@ export class SshGuestSession implements GuestSession {
       });
     });
     // Nobody may be waiting when it goes.
-    this.#lost.catch(() => undefined);
+    this.closed = this.#lost.catch(() => undefined);
   }
 
   async run(command: GuestCommand, signal: AbortSignal): Promise<{ exitStatus: number; tail: readonly string[] }> {
@@ -77,6 +91,32 @@ export class SshGuestSession implements GuestSession {
 
   async uploadTree(hostDir: string, guestDir: string, signal: AbortSignal): Promise<void> {
     await this.#unpack(streamTree(hostDir, guestDir), signal);
+  }
+
+  async open(spec: GuestProgramSpec, signal: AbortSignal): Promise<GuestProgram> {
+    signal.throwIfAborted();
+    using watch = new Watch(OPEN_TIMEOUT_MS, signal);
+    const marker = newMarker();
+    const { terminal } = spec;
+    const pty = terminal && { cols: terminal.columns, rows: terminal.rows, term: terminal.type };
+    const take = (channel: ClientChannel): AttachedProgram => {
+      const program = new AttachedProgram(channel, {
+        marker,
+        sendSignal: (signalNumber, processGroup) => this.#signal(signalNumber, processGroup),
+      });
+      this.#programs.add(program);
+      channel.once('close', () => this.#programs.delete(program));
+      return program;
+    };
+    const opening = this.#open(attachedLine(spec, marker), take, pty ? { pty } : {});
+    const opened = await Promise.race([this.#lost, opening, watch.fired]);
+    if (typeof opened !== 'string') return opened;
+    opening.then(
+      (late) => late.end(),
+      () => undefined,
+    );
+    if (opened === 'aborted') throw abortCause(signal, signal.reason);
+    throw new AppError('GUEST_UNREACHABLE', `The guest began no program within ${OPEN_TIMEOUT_MS / 1000} s.`);
   }
 
   abandon(): void {
@@ -154,14 +194,14 @@ export class SshGuestSession implements GuestSession {
    * @param take is given the channel at the very moment it opens: a program that is quick has its exit status in the
    * same packet, and whoever listens a moment later has missed it.
    */
-  async #open<T>(line: string, take: (channel: ClientChannel) => T): Promise<T> {
+  async #open<T>(line: string, take: (channel: ClientChannel) => T, options: ExecOptions = {}): Promise<T> {
     return new Promise((resolve, reject) => {
       const refuse = (cause: unknown): void => {
         const words = `The guest refused to start a program: ${describe(cause)}`;
         reject(new AppError('GUEST_UNREACHABLE', words, { cause }));
       };
       try {
-        this.#client.exec(line, (error, channel) => {
+        this.#client.exec(line, options, (error, channel) => {
           if (error) refuse(error);
           else resolve(take(channel));
         });
@@ -176,16 +216,31 @@ export class SshGuestSession implements GuestSession {
   async #kill(program: RunningProgram): Promise<void> {
     const pid = program.pid;
     if (pid !== undefined) {
-      const killing = this.#open(killLine(pid), (channel) => {
-        channel.resume();
-        channel.stderr.resume();
-      }).catch(() => undefined);
+      const killing = this.#runUnheard(killLine(pid));
       const dead = Promise.all([killing, program.ended]);
       await within(KILL_WAIT_MS, Promise.race([dead, this.#lost.catch(() => undefined)]));
     }
     program.close();
     // sshd cannot be made to answer: what else hangs in this connection must not hang us.
     if (!program.hasEnded) this.#client.destroy();
+  }
+
+  #signal(signalNumber: number, processGroup: number): void {
+    void this.#runUnheard(signalLine(signalNumber, processGroup));
+  }
+
+  /** Starts a command whose output and end are nobody's concern; nor is a connection that is gone. */
+  async #runUnheard(line: string): Promise<void> {
+    await this.#open(line, (channel) => {
+      channel.resume();
+      channel.stderr.resume();
+    }).catch(() => undefined);
+  }
+
+  #cutOffFlood(): void {
+    for (const { unreadBytes } of this.#programs) {
+      if (unreadBytes > MAX_UNREAD_BYTES) this.#client.destroy();
+    }
   }
 }
 

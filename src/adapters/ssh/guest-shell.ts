@@ -67,7 +67,7 @@ async function handshake(
     });
     return () => undefined;
   });
-  if (!(outcome instanceof Error)) return new SshGuestSession(outcome);
+  if (!(outcome instanceof Error)) return new SshGuestSession(outcome, socket);
   client.destroy();
   socket.destroy();
   if (offered === pinned) return outcome;

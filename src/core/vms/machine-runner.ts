@@ -209,6 +209,13 @@ export class MachineRunner {
     });
   }
 
+  /** As `connect`, for a caller that lets go of the session itself when the VMM is gone. */
+  dial(record: VmRecord, machine: RunningMachine, signal: AbortSignal): Promise<GuestSession> {
+    const { shell, timeouts } = this.#deps;
+    const timeoutMs = timeouts.readyMs[machine.identity.accelerator];
+    return shell.connect(targetOf(record), { timeoutMs }, signal);
+  }
+
   async #connect(
     record: VmRecord,
     machine: RunningMachine,

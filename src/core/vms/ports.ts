@@ -1,6 +1,7 @@
 /** What the domain needs of the machine to run VMs. Adapters implement these; tests fake them. */
 import type { Duplex } from 'node:stream';
 import type { SshAccess, Accelerator, EngineName } from '../../contracts/vm.ts';
+import type { GuestProgram, GuestProgramSpec } from './guest-program.ts';
 
 /** Enough to find a VMM again after the daemon was restarted, and to be sure that it is the same one. */
 export interface MachineIdentity {
@@ -210,6 +211,15 @@ export interface GuestSession extends AsyncDisposable {
   upload(uploads: readonly GuestUpload[], signal: AbortSignal): Promise<void>;
   /** Streams a host folder's content into a guest folder as a tar; modes and symlinks kept, owner root. */
   uploadTree(hostDir: string, guestDir: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Starts a program with its input and outputs as streams.
+   *
+   * @throws AppError REQUEST_INVALID for what no shell can pass on; GUEST_UNREACHABLE where the guest does not begin it;
+   * the signal's reason where it is aborted.
+   */
+  open(spec: GuestProgramSpec, signal: AbortSignal): Promise<GuestProgram>;
+  /** Settles when the connection is gone, whoever closed it. */
+  readonly closed: Promise<void>;
   /** The guest is gone: drops the connection without a word, and whatever waits for it fails with GUEST_UNREACHABLE. */
   abandon(): void;
 }

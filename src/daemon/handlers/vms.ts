@@ -1,13 +1,24 @@
 import type { Duplex } from 'node:stream';
+import type { ExecService } from '../../core/vms/exec-service.ts';
 import type { VmService } from '../../core/vms/vm-service.ts';
+import { execTunnel } from '../exec-tunnel.ts';
 import type { Handlers } from '../route-handlers.ts';
 
-type VmRoute = 'vmList' | 'vmCreate' | 'vmShow' | 'vmStart' | 'vmStop' | 'vmDelete' | 'vmSshAccess' | 'vmTunnel';
+type VmRoute =
+  | 'vmList'
+  | 'vmCreate'
+  | 'vmShow'
+  | 'vmStart'
+  | 'vmStop'
+  | 'vmDelete'
+  | 'vmSshAccess'
+  | 'vmTunnel'
+  | 'vmExec';
 
 /** Opens a TCP connection to a guest. @throws AppError GUEST_UNREACHABLE. */
 export type Dial = (address: string, port: number, signal: AbortSignal) => Promise<Duplex>;
 
-export function vmHandlers(vms: VmService, dial: Dial): Pick<Handlers, VmRoute> {
+export function vmHandlers(vms: VmService, exec: ExecService, dial: Dial): Pick<Handlers, VmRoute> {
   return {
     vmList: () => [...vms.list()],
     vmCreate: ({ body }) => vms.create(body),
@@ -20,6 +31,7 @@ export function vmHandlers(vms: VmService, dial: Dial): Pick<Handlers, VmRoute> 
       const { address, ended } = vms.reach(params.name);
       return closedBy(ended, await dial(address, params.port, signal));
     },
+    vmExec: ({ params }) => execTunnel(exec.reach(params.name)),
   };
 }
 

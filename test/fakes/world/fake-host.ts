@@ -79,6 +79,8 @@ export function fakeShell(host: FakeHost, onPowerOff: (address: string) => void)
         },
         upload: () => Promise.resolve(),
         uploadTree: () => Promise.resolve(),
+        open: () => Promise.reject(new Error('no test of this world opens a program')),
+        closed: new Promise(() => undefined),
         abandon: () => undefined,
         [Symbol.asyncDispose]: () => Promise.resolve(void host.openSessions.delete(session)),
       };

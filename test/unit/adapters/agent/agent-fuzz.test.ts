@@ -81,7 +81,14 @@ test(`a million frames of a hostile guest do nothing to us (seed ${SEED})`, { ti
   expect(tally.greetingsFailed).toBeGreaterThan(100);
   expect(tally.answered).toBeGreaterThan(500);
   expect(tally.events).toBeGreaterThan(50_000);
-  expect([...tally.ends.keys()].sort()).toEqual(['100 broken', 'closed by us', 'ended', 'overlong', 'reset', 'started anew']);
+  expect([...tally.ends.keys()].sort()).toEqual([
+    '100 broken',
+    'closed by us',
+    'ended',
+    'overlong',
+    'reset',
+    'started anew',
+  ]);
   expect((await usedMemoryBytes()) - usedAtFirst).toBeLessThan(MAX_GROWTH_BYTES);
   expect(getEventListeners(world.signal, 'abort')).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
