@@ -65,8 +65,16 @@ const networkSchema = z.strictObject({
 });
 
 const vmDefaultsSchema = z.strictObject({
-  cpus: z.number().int().min(1).max(MAX_CPUS).default(2).describe('Processors of a VM that is given no number.'),
-  memory: boundedSize(MIN_MEMORY_BYTES, MAX_MEMORY_BYTES).prefault('1G').describe('Memory of such a VM.'),
+  cpus: z
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_CPUS)
+    .optional()
+    .describe('Processors of a VM that is given no number. Left out: a quarter of the host’s, at most 4.'),
+  memory: boundedSize(MIN_MEMORY_BYTES, MAX_MEMORY_BYTES)
+    .optional()
+    .describe('Memory of such a VM. Left out: an eighth of the host’s, 512M at least and 8G at most.'),
   disk_size: boundedSize(MIN_DISK_BYTES, MAX_DISK_BYTES)
     .optional()
     .describe('Root disk of such a VM. Left out: as large as its image.'),

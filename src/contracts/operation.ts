@@ -11,7 +11,12 @@ export const OPERATION_KINDS = [
   'vm.create',
   'vm.start',
   'vm.stop',
+  'vm.restart',
+  'vm.kill',
+  'vm.set',
+  'vm.rename',
   'vm.delete',
+  'vm.prune',
 ] as const;
 
 export const OPERATION_STATES = ['running', 'succeeded', 'failed', 'cancelled', 'interrupted'] as const;

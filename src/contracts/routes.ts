@@ -11,7 +11,15 @@ import { operationEventSchema, resourceEventSchema } from './event.ts';
 import { imageHistorySchema, imageSchema, registerImageRequestSchema } from './image.ts';
 import { nameSchema } from './name.ts';
 import { operationSchema } from './operation.ts';
-import { createVmRequestSchema, sshAccessSchema, vmSchema } from './vm.ts';
+import {
+  createVmRequestSchema,
+  killVmRequestSchema,
+  renameVmRequestSchema,
+  setVmRequestSchema,
+  sshAccessSchema,
+  vmSchema,
+  vmStatsSchema,
+} from './vm.ts';
 
 export interface Route extends Address {
   readonly summary: string;
@@ -172,6 +180,50 @@ export const ROUTES = table({
     params: byName,
     reply: operationSchema,
     errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'VM_BUSY'],
+  },
+  vmRestart: {
+    ...ADDRESSES.vmRestart,
+    summary: 'Stop a VM cleanly and start it again; one that is stopped is started',
+    params: byName,
+    reply: operationSchema,
+    errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'VM_BUSY', 'ENGINE_UNAVAILABLE'],
+  },
+  vmKill: {
+    ...ADDRESSES.vmKill,
+    summary: 'End a VM at once: its guest is not asked, and may lose what it has not written',
+    params: byName,
+    body: killVmRequestSchema,
+    reply: operationSchema,
+    errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'VM_BUSY'],
+  },
+  vmSet: {
+    ...ADDRESSES.vmSet,
+    summary: 'Change what a VM gets; the result says when each change takes effect',
+    params: byName,
+    body: setVmRequestSchema,
+    reply: operationSchema,
+    errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'VM_BUSY', 'SIZE_INVALID', 'DISK_FULL'],
+  },
+  vmRename: {
+    ...ADDRESSES.vmRename,
+    summary: 'Give a VM another name, its guest too',
+    params: byName,
+    body: renameVmRequestSchema,
+    reply: operationSchema,
+    errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'VM_BUSY', 'NAME_TAKEN'],
+  },
+  vmPrune: {
+    ...ADDRESSES.vmPrune,
+    summary: 'Delete every VM that is stopped or has failed',
+    reply: operationSchema,
+    errors: [],
+  },
+  vmStats: {
+    ...ADDRESSES.vmStats,
+    summary: 'What a VM uses: as the host sees it, and as its guest’s agent tells it',
+    params: byName,
+    reply: vmStatsSchema,
+    errors: ['VM_NOT_FOUND'],
   },
   vmDelete: {
     ...ADDRESSES.vmDelete,

@@ -1,5 +1,6 @@
 /** VMs: durable intent (the spec) and what is true now (the state). */
 import { z } from 'zod';
+import { AGENT_METHODS } from './agent-messages.ts';
 import { MAX_DISK_BYTES, MIN_DISK_BYTES } from './build.ts';
 import { nameSchema } from './name.ts';
 
@@ -16,6 +17,18 @@ export const MAX_CPUS = 64;
 export const MIN_MEMORY_BYTES = 128 * 2 ** 20;
 export const MAX_MEMORY_BYTES = 2 ** 40;
 
+/** Where a value of a VM came from. `unknown`: it was made by a banger that did not write that down. */
+export const VALUE_ORIGINS = ['flag', 'config', 'host', 'image', 'unknown'] as const;
+export type ValueOrigin = (typeof VALUE_ORIGINS)[number];
+
+export const vmOriginsSchema = z.object({
+  cpus: z.enum(VALUE_ORIGINS),
+  memory: z.enum(VALUE_ORIGINS),
+  disk: z.enum(VALUE_ORIGINS),
+});
+
+export type VmOrigins = z.infer<typeof vmOriginsSchema>;
+
 export const vmSchema = z.object({
   id: z.string(),
   name: nameSchema,
@@ -24,11 +37,16 @@ export const vmSchema = z.object({
   cpus: z.number().int(),
   memoryBytes: z.number().int(),
   diskBytes: z.number().int(),
+  origins: vmOriginsSchema,
+  /** What it runs with now, where that was changed since it was started. */
+  running: z.object({ cpus: z.number().int(), memoryBytes: z.number().int() }).optional(),
   nat: z.boolean(),
   address: z.ipv4(),
   macAddress: z.string(),
   tapName: z.string(),
   createdAt: z.iso.datetime(),
+  /** File with what the guest has written to its console since its last start; on the host. */
+  consolePath: z.string(),
   /** Set while it runs. */
   startedAt: z.iso.datetime().optional(),
   engine: z.enum(ENGINE_NAMES).optional(),
@@ -45,22 +63,16 @@ export const vmSchema = z.object({
 
 export type Vm = z.infer<typeof vmSchema>;
 
+const cpusSchema = z.number().int().min(1).max(MAX_CPUS);
+const memoryBytesSchema = z.number().int().min(MIN_MEMORY_BYTES).max(MAX_MEMORY_BYTES);
+const diskBytesSchema = z.number().int().min(MIN_DISK_BYTES).max(MAX_DISK_BYTES);
+
 export const createVmRequestSchema = z.strictObject({
   name: nameSchema.optional().describe('Left out, one is made up.'),
   image: nameSchema.optional().describe('Left out: the config’s `default_image_name`.'),
-  cpus: z.number().int().min(1).max(MAX_CPUS).optional().describe('Left out: the config’s.'),
-  memoryBytes: z
-    .number()
-    .int()
-    .min(MIN_MEMORY_BYTES)
-    .max(MAX_MEMORY_BYTES)
-    .optional()
-    .describe('Left out: the config’s.'),
-  diskBytes: z
-    .number()
-    .int()
-    .min(MIN_DISK_BYTES)
-    .max(MAX_DISK_BYTES)
+  cpus: cpusSchema.optional().describe('Left out: the config’s, else a share of the host’s.'),
+  memoryBytes: memoryBytesSchema.optional().describe('Left out: the config’s, else a share of the host’s.'),
+  diskBytes: diskBytesSchema
     .optional()
     .describe('Size of the root disk, never less than the image’s. Left out: the config’s, else the image’s.'),
   nat: z.boolean().default(false).describe('Whether the guest reaches the outside.'),
@@ -69,6 +81,69 @@ export const createVmRequestSchema = z.strictObject({
 });
 
 export type CreateVmRequest = z.infer<typeof createVmRequestSchema>;
+
+export const setVmRequestSchema = z.strictObject({
+  cpus: cpusSchema.optional().describe('From the next start on.'),
+  memoryBytes: memoryBytesSchema.optional().describe('From the next start on.'),
+  diskBytes: diskBytesSchema
+    .optional()
+    .describe('Never less than it is. At once where the VM is stopped, else at its next start.'),
+  nat: z.boolean().optional().describe('At once.'),
+});
+
+export type SetVmRequest = z.infer<typeof setVmRequestSchema>;
+
+/** What `vm set` has changed, and when that takes effect. */
+export const vmChangeSchema = z.object({
+  what: z.enum(['cpus', 'memory', 'disk', 'nat']),
+  from: z.union([z.number(), z.boolean()]),
+  to: z.union([z.number(), z.boolean()]),
+  takesEffect: z.enum(['now', 'next start']),
+});
+
+export type VmChange = z.infer<typeof vmChangeSchema>;
+
+export const setVmResultSchema = z.object({ vm: vmSchema, changes: z.array(vmChangeSchema) });
+
+export type SetVmResult = z.infer<typeof setVmResultSchema>;
+
+/** Signals that end a VMM; no other is sent to one. */
+export const KILL_SIGNALS = ['KILL', 'TERM', 'INT', 'HUP', 'QUIT'] as const;
+export type KillSignal = (typeof KILL_SIGNALS)[number];
+
+export const killVmRequestSchema = z.strictObject({
+  signal: z.enum(KILL_SIGNALS).default('KILL').describe('Sent to the VMM; the guest hears nothing of it.'),
+});
+
+export const renameVmRequestSchema = z.strictObject({ name: nameSchema.describe('The new name.') });
+
+export const pruneVmsResultSchema = z.object({
+  deleted: z.array(nameSchema),
+  /** Space that their disks had taken. */
+  freedBytes: z.number().int().nonnegative(),
+});
+
+export type PruneVmsResult = z.infer<typeof pruneVmsResultSchema>;
+
+const usageSchema = z.number().int().nonnegative();
+
+/** What a VM uses. */
+export const vmStatsSchema = z.object({
+  name: nameSchema,
+  state: z.enum(VM_STATES),
+  at: z.iso.datetime(),
+  cpus: z.number().int(),
+  memoryBytes: usageSchema,
+  diskBytes: usageSchema,
+  /** Blocks that its disk occupies on the host. */
+  diskAllocatedBytes: usageSchema,
+  /** The VMM as the host sees it; while it runs. */
+  vmm: z.object({ cpuMs: usageSchema, residentBytes: usageSchema }).optional(),
+  /** What the guest says of itself; where its agent answers. It is the guest's word. */
+  guest: AGENT_METHODS.stats.result.optional(),
+});
+
+export type VmStats = z.infer<typeof vmStatsSchema>;
 
 /** What the system's `ssh` needs to reach a VM; all paths are on the host. */
 export const sshAccessSchema = z.object({

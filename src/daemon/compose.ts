@@ -1,4 +1,5 @@
 /** The composition root: the only file that knows which adapter stands behind which port. */
+import { availableParallelism, totalmem } from 'node:os';
 import type { Config } from '../contracts/config.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
 import { FileOperationJournal } from '../adapters/journal/operation-journal.ts';
@@ -10,6 +11,7 @@ import { createImageFolders } from '../adapters/folders/image-folders.ts';
 import { createMachineFolders } from '../adapters/folders/machine-folders.ts';
 import { createGuestAssets } from '../adapters/guest-assets/guest-assets.ts';
 import { digestTree } from '../adapters/guest-assets/tree-digest.ts';
+import { hostUsage } from '../adapters/host-facts/process-usage.ts';
 import { HostFactsCollector } from '../adapters/host-facts/host-facts.ts';
 import { LinuxNetwork } from '../adapters/host-network/linux-network.ts';
 import { bindResolvConf, ensureNamespace, removeNamespace } from '../adapters/host-network/namespace.ts';
@@ -41,8 +43,12 @@ import { GuestConnections } from '../core/vms/guest-connections.ts';
 import { LiveMachines } from '../core/vms/live-machines.ts';
 import { MachineRunner } from '../core/vms/machine-runner.ts';
 import { machineTimeouts } from '../core/vms/machine-timeouts.ts';
+import { vmDefaults } from '../core/vms/machine-plan.ts';
+import { VerbRunner } from '../core/vms/verb-runner.ts';
+import { VmChanges } from '../core/vms/vm-changes.ts';
 import { VmCreation } from '../core/vms/vm-creation.ts';
 import { VmDirectory } from '../core/vms/vm-directory.ts';
+import { VmObservation } from '../core/vms/vm-observation.ts';
 import { VmService } from '../core/vms/vm-service.ts';
 import type { Paths } from '../host/paths.ts';
 import type { DaemonFacts } from './handlers/daemon.ts';
@@ -152,14 +158,16 @@ export function compose(options: ComposeOptions): Composition {
     bangerVersion: BANGER_VERSION,
     stateDir: paths.stateDir,
   });
-  const defaults = {
-    cpus: config.vm_defaults.cpus,
-    memoryBytes: config.vm_defaults.memory,
-    diskBytes: config.vm_defaults.disk_size,
-  };
+  const defaults = vmDefaults(config.vm_defaults, { cpus: availableParallelism(), memoryBytes: totalmem() });
   const { cidr } = config.network;
   const live = new LiveMachines();
-  const directory = new VmDirectory({ vms, live, publish });
+  const directory = new VmDirectory({
+    vms,
+    live,
+    publish,
+    consolePath: (vmId) => machineFolders.locate(vmId).consolePath,
+  });
+  const verbs = new VerbRunner(operations, directory);
   const creation = new VmCreation({
     vms,
     directory,
@@ -181,15 +189,29 @@ export function compose(options: ComposeOptions): Composition {
     vms,
     directory,
     live,
+    verbs,
     creation,
-    operations,
     engines,
     runner,
+    disks,
     folders: machineFolders,
     keys,
     log: warn,
     now,
   });
+  const changes = new VmChanges({
+    vms,
+    directory,
+    live,
+    verbs,
+    operations,
+    images: imageService,
+    network,
+    runner,
+    disks,
+    folders: machineFolders,
+  });
+  const observation = new VmObservation({ directory, live, disks, folders: machineFolders, usage: hostUsage, now });
   const connections = new GuestConnections({ idleMs: CONNECTION_IDLE_MS });
   const execService = new ExecService({ directory, live, runner, connections });
   const buildService = new BuildService({
@@ -225,7 +247,7 @@ export function compose(options: ComposeOptions): Composition {
     handlers: {
       ...daemonHandlers(options.facts, vmService, operations),
       ...imageHandlers(imageService, buildService),
-      ...vmHandlers(vmService, execService, dialGuest),
+      ...vmHandlers({ vms: vmService, changes, observation, exec: execService }, dialGuest),
       ...operationHandlers(operations, bus),
     },
     reconcile: {

@@ -43,6 +43,7 @@ export function vmRecord(given: Partial<VmRecord> = {}): VmRecord {
     phase: 'creating',
     hasAgent: false,
     engine: 'qemu',
+    origins: { cpus: 'flag', memory: 'config', disk: 'image' },
     ...given,
   };
 }

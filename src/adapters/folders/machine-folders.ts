@@ -18,6 +18,7 @@ const RUNTIME_VERSION = 1;
 const runtimeSchema = z.object({
   version: z.literal(RUNTIME_VERSION),
   startedAt: z.string(),
+  shape: z.object({ cpus: z.number(), memoryBytes: z.number() }).optional(),
   identity: z.object({
     engine: z.enum(ENGINE_NAMES),
     accelerator: z.enum(ACCELERATORS),
@@ -116,7 +117,7 @@ function parseRuntime(text: string | undefined, path: string): MachineRuntime | 
     throw error;
   }
   const { data: known } = runtimeSchema.safeParse(value);
-  if (known) return { identity: known.identity, startedAt: known.startedAt };
+  if (known) return { identity: known.identity, startedAt: known.startedAt, shape: known.shape };
   const { data: newer } = newerRuntimeSchema.safeParse(value);
   return newer && { newerVersion: newer.version, path };
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { KillSignal } from '../../contracts/vm.ts';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { MachineExit, MachineIdentity, RunningMachine } from '../../core/vms/ports.ts';
 import type { Supervised } from '../../host/process.ts';
@@ -76,6 +77,17 @@ export class QemuMachine implements RunningMachine {
       if (error.failure === 'closed' && !this.#released) return;
       throw new AppError('ENGINE_FAILED', `The power button could not be pressed: ${error.message}`, { cause: error });
     }
+  }
+
+  async endBy(signal: KillSignal): Promise<MachineExit> {
+    await signalProcess(this.identity, `SIG${signal}`);
+    if (!(await waitUntilGone(this.identity, KILL_GRACE_MS))) {
+      throw new AppError('ENGINE_FAILED', `QEMU (pid ${this.identity.pid}) does not end by SIG${signal}.`, {
+        hint: 'Without --signal it is killed: banger vm kill NAME.',
+      });
+    }
+    await this.#settle();
+    return this.exited;
   }
 
   /** @throws AppError ENGINE_FAILED where even SIGKILL does not end it. */

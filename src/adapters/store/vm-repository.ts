@@ -1,10 +1,17 @@
 import { z } from 'zod';
-import { ENGINE_NAMES } from '../../contracts/vm.ts';
+import { ENGINE_NAMES, vmOriginsSchema } from '../../contracts/vm.ts';
 import { AppError } from '../../core/app-error.ts';
 import type { VmRecord, VmRepository } from '../../core/vms/repository.ts';
 import type { Database, Row } from './database.ts';
 
 const flagSchema = z.union([z.literal(0), z.literal(1)]).transform((flag) => flag === 1);
+
+const originsSchema = z.string().transform((text, context) => {
+  const parsed = vmOriginsSchema.safeParse(parseLoosely(text));
+  if (parsed.success) return parsed.data;
+  context.addIssue({ code: 'custom', message: 'not the origins of its values' });
+  return z.NEVER;
+});
 
 /** A row of `vms`, turned into a record. */
 const rowSchema = z
@@ -29,6 +36,7 @@ const rowSchema = z
     phase: z.enum(['creating', 'ready', 'deleting']),
     engine: z.enum(ENGINE_NAMES),
     has_agent: flagSchema,
+    origins: originsSchema,
   })
   .transform((row): VmRecord => ({
     id: row.id,
@@ -51,6 +59,7 @@ const rowSchema = z
     phase: row.phase,
     engine: row.engine,
     hasAgent: row.has_agent,
+    origins: row.origins,
   }));
 
 /** Columns beside `id`, in one order for insert and update. */
@@ -114,6 +123,18 @@ export class SqliteVmRepository implements VmRepository {
     }
   }
 
+  rename(id: string, name: string): VmRecord {
+    return this.#database.transaction(() => {
+      const other = this.#database.get('SELECT 1 FROM vms WHERE name = :name AND id <> :id', { name, id });
+      if (other) throw new AppError('NAME_TAKEN', `A VM named "${name}" exists already`, { details: { name } });
+      const record = this.find(id);
+      if (!record) throw new AppError('VM_NOT_FOUND', `VM ${id} is gone`);
+      const renamed = { ...record, name };
+      this.update(renamed);
+      return renamed;
+    });
+  }
+
   /** Does nothing where it is gone. */
   delete(id: string): void {
     this.#database.run('DELETE FROM vms WHERE id = :id', { id });
@@ -121,6 +142,16 @@ export class SqliteVmRepository implements VmRepository {
 
   usingImage(imageId: string): readonly VmRecord[] {
     return this.#database.all('SELECT * FROM vms WHERE image_id = :imageId ORDER BY name', { imageId }).map(toRecord);
+  }
+}
+
+/** Text that is no JSON is told of by the schema. */
+function parseLoosely(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 
@@ -155,5 +186,6 @@ function toRow(record: VmRecord): z.input<typeof rowSchema> {
     phase: record.phase,
     engine: record.engine,
     has_agent: record.hasAgent ? 1 : 0,
+    origins: JSON.stringify(record.origins),
   };
 }

@@ -1,6 +1,7 @@
 /** What the facts mean: one line each, with the exact command that mends what is wrong. Pure. */
 import type { Config } from '../../contracts/config.ts';
 import type { DoctorCheck, DoctorTopic } from '../../contracts/doctor.ts';
+import { defaultMemoryBytes } from '../../contracts/vm-defaults.ts';
 import { formatSize } from '../../contracts/size.ts';
 import type { EngineName } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
@@ -232,7 +233,7 @@ function checkStateDir(topic: DoctorTopic, { stateDir }: HostFacts): DoctorCheck
 }
 
 function checkMemory(request: CheckRequest, { memory }: HostFacts): DoctorCheck {
-  const { memory: guestBytes } = request.config.config.vm_defaults;
+  const guestBytes = request.config.config.vm_defaults.memory ?? defaultMemoryBytes(memory.totalBytes);
   const needed = guestBytes + MEMORY_RESERVE_BYTES;
   const fix = 'Set [vm_defaults] memory to less, or use a larger machine.';
   const guest = `a VM gets ${formatSize(guestBytes)}`;

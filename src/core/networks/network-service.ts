@@ -59,6 +59,21 @@ export class NetworkService {
     });
   }
 
+  /** Lets a guest that is attached reach the outside, or no longer; does nothing where it is not attached. */
+  setNat(tapName: string, nat: boolean, signal: AbortSignal): Promise<void> {
+    return this.#inTurn(async () => {
+      const before = this.#ports.get(tapName);
+      if (!before || before.nat === nat) return;
+      this.#ports.set(tapName, { ...before, nat });
+      try {
+        await this.#applyRules(signal);
+      } catch (error) {
+        this.#ports.set(tapName, before);
+        throw error;
+      }
+    });
+  }
+
   /**
    * Takes a guest off the network; does nothing where it is not on it. TAP and rules go even where the other fails.
    *

@@ -38,6 +38,7 @@ const MAKING: ReadonlySet<OperationKind> = new Set([
   'image.promote',
   'vm.create',
   'vm.start',
+  'vm.restart',
 ]);
 
 /** True where the operation has its clean-up before it: it makes something, and has not begun to clean up. */

@@ -36,8 +36,7 @@ export const REACHABILITY_SYMLINKS: readonly DiskSymlink[] = [
 
 export function identityFiles(identity: GuestIdentity): DiskFile[] {
   return [
-    { path: '/etc/hostname', content: `${identity.hostname}\n`, mode: 0o644 },
-    { path: '/etc/hosts', content: hostsFile(identity.hostname), mode: 0o644 },
+    ...hostnameFiles(identity.hostname),
     { path: '/etc/ssh/ssh_host_ed25519_key', content: identity.hostPrivateKey, mode: 0o600 },
     { path: '/etc/ssh/ssh_host_ed25519_key.pub', content: `${identity.hostPublicKey}\n`, mode: 0o644 },
     {
@@ -45,6 +44,14 @@ export function identityFiles(identity: GuestIdentity): DiskFile[] {
       content: mergeAuthorizedKey(identity.authorizedKeys, identity.clientPublicKey),
       mode: 0o600,
     },
+  ];
+}
+
+/** The guest's name, for itself. */
+export function hostnameFiles(hostname: string): DiskFile[] {
+  return [
+    { path: '/etc/hostname', content: `${hostname}\n`, mode: 0o644 },
+    { path: '/etc/hosts', content: hostsFile(hostname), mode: 0o644 },
   ];
 }
 

@@ -1,9 +1,11 @@
 import type { BootedMachine } from './machine-runner.ts';
-import type { MachineExit } from './ports.ts';
+import type { MachineExit, MachineShape } from './ports.ts';
 
 /** A machine that runs, since when. */
 export interface StartedMachine extends BootedMachine {
   readonly startedAt: string;
+  /** What it was started with; undefined where an earlier banger did not write that down. */
+  readonly shape: MachineShape | undefined;
 }
 
 interface LiveMachine extends StartedMachine {

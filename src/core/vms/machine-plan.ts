@@ -1,5 +1,7 @@
 /** From a request to a record: every default resolved, every limit checked, nothing made. Pure. */
-import { MIN_MEMORY_BYTES, type CreateVmRequest } from '../../contracts/vm.ts';
+import type { Config } from '../../contracts/config.ts';
+import { defaultCpus, defaultMemoryBytes } from '../../contracts/vm-defaults.ts';
+import { MIN_MEMORY_BYTES, type CreateVmRequest, type VmOrigins } from '../../contracts/vm.ts';
 import type { Image } from '../../contracts/image.ts';
 import { formatSize } from '../../contracts/size.ts';
 import { AppError } from '../app-error.ts';
@@ -10,6 +12,24 @@ export interface VmDefaults {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly diskBytes: number | undefined;
+  /** Where they come from. */
+  readonly origins: { readonly cpus: 'config' | 'host'; readonly memory: 'config' | 'host' };
+}
+
+/** The config's, and where it says nothing a share of the host's. */
+export function vmDefaults(
+  config: Config['vm_defaults'],
+  host: { readonly cpus: number; readonly memoryBytes: number },
+): VmDefaults {
+  return {
+    cpus: config.cpus ?? defaultCpus(host.cpus),
+    memoryBytes: config.memory ?? defaultMemoryBytes(host.memoryBytes),
+    diskBytes: config.disk_size,
+    origins: {
+      cpus: config.cpus === undefined ? 'host' : 'config',
+      memory: config.memory === undefined ? 'host' : 'config',
+    },
+  };
 }
 
 export interface ResolvedSpec {
@@ -18,6 +38,7 @@ export interface ResolvedSpec {
   readonly diskBytes: number;
   readonly nat: boolean;
   readonly ephemeral: boolean;
+  readonly origins: VmOrigins;
 }
 
 /** @throws AppError SIZE_INVALID where the disk would be smaller than the image. */
@@ -35,7 +56,17 @@ export function resolveSpec(request: CreateVmRequest, image: Image, defaults: Vm
     diskBytes: request.diskBytes ?? Math.max(defaults.diskBytes ?? 0, image.sizeBytes),
     nat: request.nat,
     ephemeral: request.ephemeral,
+    origins: {
+      cpus: request.cpus === undefined ? defaults.origins.cpus : 'flag',
+      memory: request.memoryBytes === undefined ? defaults.origins.memory : 'flag',
+      disk: diskOrigin(request, image, defaults),
+    },
   };
+}
+
+function diskOrigin(request: CreateVmRequest, image: Image, { diskBytes }: VmDefaults): VmOrigins['disk'] {
+  if (request.diskBytes !== undefined) return 'flag';
+  return diskBytes !== undefined && diskBytes > image.sizeBytes ? 'config' : 'image';
 }
 
 export interface RecordFacts {

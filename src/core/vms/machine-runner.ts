@@ -146,7 +146,8 @@ export class MachineRunner {
         {
           ...spec,
           onIdentity: async (identity) => {
-            await folders.writeRuntime(record.id, { identity, startedAt });
+            const shape = { cpus: record.cpus, memoryBytes: record.memoryBytes };
+            await folders.writeRuntime(record.id, { identity, startedAt, shape });
             resolve(identity);
           },
         },

@@ -1,6 +1,6 @@
 /** What the domain needs of the machine to run VMs. Adapters implement these; tests fake them. */
 import type { Duplex } from 'node:stream';
-import type { SshAccess, Accelerator, EngineName } from '../../contracts/vm.ts';
+import type { SshAccess, Accelerator, EngineName, KillSignal } from '../../contracts/vm.ts';
 import type { GuestProgram, GuestProgramSpec } from './guest-program.ts';
 
 /** Enough to find a VMM again after the daemon was restarted, and to be sure that it is the same one. */
@@ -69,6 +69,12 @@ export interface RunningMachine {
   openAgentStream(signal: AbortSignal): Promise<Duplex | undefined>;
   /** Presses the power button; what the guest makes of it is its own affair. */
   pressPowerButton(signal: AbortSignal): Promise<void>;
+  /**
+   * Sends a signal that ends the VMM, and returns when it is gone; its guest is not asked.
+   *
+   * @throws AppError ENGINE_FAILED where it does not end.
+   */
+  endBy(signal: KillSignal): Promise<MachineExit>;
   /** SIGTERM, then SIGKILL after a bound; returns when the VMM is gone. */
   kill(): Promise<MachineExit>;
   /** Lets go of the control connection; the VMM runs on. */
@@ -281,10 +287,18 @@ export interface MachineFolder {
   readonly agentSocketPath: string;
 }
 
+/** What a machine was given when it was started; its record may say otherwise since. */
+export interface MachineShape {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+}
+
 /** What is true of a running VM now; found again after a restart by this and the evidence it names. */
 export interface MachineRuntime {
   readonly identity: MachineIdentity;
   readonly startedAt: string;
+  /** What it was started with; absent where an earlier banger started it. */
+  readonly shape?: MachineShape | undefined;
 }
 
 /** A runtime record that a newer banger has written: a VMM may run, and nothing else can be told of it. */
@@ -292,4 +306,16 @@ export interface NewerRuntime {
   readonly newerVersion: number;
   /** Of the record itself, for who has to look at it. */
   readonly path: string;
+}
+
+/** What a process uses, as the host counts it. */
+export interface ProcessUsage {
+  /** Processor time since its start, `ms`. */
+  readonly cpuMs: number;
+  readonly residentBytes: number;
+}
+
+export interface HostUsage {
+  /** @returns undefined where the process is gone. */
+  ofProcess(pid: number): Promise<ProcessUsage | undefined>;
 }

@@ -1,4 +1,4 @@
-import type { EngineName } from '../../contracts/vm.ts';
+import type { EngineName, VmOrigins } from '../../contracts/vm.ts';
 
 /** What the user asked for and what tear-down needs: durable. What is true now lives in the runtime file. */
 export interface VmRecord {
@@ -26,6 +26,7 @@ export interface VmRecord {
   /** `creating` until its disk is ready; a record still `creating` after a restart is removed. */
   readonly phase: 'creating' | 'ready' | 'deleting';
   readonly engine: EngineName;
+  readonly origins: VmOrigins;
 }
 
 export interface VmRepository {
@@ -42,6 +43,8 @@ export interface VmRepository {
     choose: (taken: { readonly names: ReadonlySet<string>; readonly addresses: ReadonlySet<string> }) => VmRecord,
   ): VmRecord;
   update(record: VmRecord): void;
+  /** @returns the record with its new name. @throws AppError NAME_TAKEN, VM_NOT_FOUND. */
+  rename(id: string, name: string): VmRecord;
   delete(id: string): void;
   usingImage(imageId: string): readonly VmRecord[];
 }

@@ -3,13 +3,15 @@ import type { Vm, VmState } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
 import { nameHint } from '../name-hint.ts';
 import type { LiveMachines } from './live-machines.ts';
+import type { MachineShape } from './ports.ts';
 import type { VmRecord, VmRepository } from './repository.ts';
-import { allowVerb, type VmVerb } from './vm-state.ts';
+import { allowVerb, busy, type VmVerb } from './vm-state.ts';
 
 export interface VmDirectoryOptions {
   readonly vms: VmRepository;
   readonly live: LiveMachines;
   readonly publish: (event: Omit<ResourceEvent, 'at'>) => void;
+  readonly consolePath: (vmId: string) => string;
 }
 
 /**
@@ -20,6 +22,7 @@ export class VmDirectory {
   readonly #vms: VmRepository;
   readonly #live: LiveMachines;
   readonly #publish: VmDirectoryOptions['publish'];
+  readonly #consolePath: VmDirectoryOptions['consolePath'];
   /** What an operation is doing to a VM now; at most one has it. */
   readonly #busy = new Map<string, VmState>();
   /** Why a VM ended other than asked; until it is started again. */
@@ -27,10 +30,11 @@ export class VmDirectory {
   /** VMs whose machine may run without us having it, each with the reason: nothing of theirs may be touched. */
   readonly #setAside = new Map<string, AppError>();
 
-  constructor({ vms, live, publish }: VmDirectoryOptions) {
+  constructor({ vms, live, publish, consolePath }: VmDirectoryOptions) {
     this.#vms = vms;
     this.#live = live;
     this.#publish = publish;
+    this.#consolePath = consolePath;
   }
 
   list(): readonly Vm[] {
@@ -68,11 +72,14 @@ export class VmDirectory {
       cpus: record.cpus,
       memoryBytes: record.memoryBytes,
       diskBytes: record.diskBytes,
+      origins: record.origins,
+      ...(live?.shape && differs(live.shape, record) && { running: { ...live.shape } }),
       nat: record.nat,
       address: record.address,
       macAddress: record.macAddress,
       tapName: record.tapName,
       createdAt: record.createdAt,
+      consolePath: this.#consolePath(record.id),
       ephemeral: record.ephemeral,
       ...(live && {
         startedAt: live.startedAt,
@@ -97,7 +104,11 @@ export class VmDirectory {
    */
   allow(verb: VmVerb, record: VmRecord): boolean {
     const reason = this.#setAside.get(record.id);
-    if (!reason) return allowVerb(verb, this.view(record));
+    if (!reason) {
+      // Its settings are being changed while it is shown as running or stopped.
+      if (verb !== 'ssh' && this.#busy.has(record.id)) throw busy(verb, this.view(record));
+      return allowVerb(verb, this.view(record));
+    }
     const { message, hint, details } = reason;
     throw new AppError('VM_STATE_INVALID', `VM "${record.name}" cannot be asked to ${verb}. ${message}`, {
       hint,
@@ -144,4 +155,8 @@ export class VmDirectory {
   tell(record: Pick<VmRecord, 'name'>, change: ResourceEvent['change']): void {
     this.#publish({ resource: 'vm', name: record.name, change });
   }
+}
+
+function differs(shape: MachineShape, record: VmRecord): boolean {
+  return shape.cpus !== record.cpus || shape.memoryBytes !== record.memoryBytes;
 }

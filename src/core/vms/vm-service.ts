@@ -1,24 +1,28 @@
-import type { Operation, OperationKind } from '../../contracts/operation.ts';
-import type { CreateVmRequest, SshAccess, Vm, VmState } from '../../contracts/vm.ts';
+import type { Operation } from '../../contracts/operation.ts';
+import type { CreateVmRequest, KillSignal, SshAccess, Vm } from '../../contracts/vm.ts';
 import { AppError, describe } from '../app-error.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
-import type { OperationService } from '../operations/operation-service.ts';
-import { throwAll } from '../undo.ts';
-import type { LiveMachines } from './live-machines.ts';
-import { BOOT_STAGES, type MachineRunner } from './machine-runner.ts';
-import type { Engine, Engines, MachineExit, MachineFolders, MachineRuntime, RunningMachine, SshKeys } from './ports.ts';
-import type { VmRecord, VmRepository } from './repository.ts';
+import { BOOT_STAGES } from './machine-runner.ts';
+import type {
+  Disks,
+  Engine,
+  Engines,
+  MachineExit,
+  MachineFolders,
+  MachineRuntime,
+  RunningMachine,
+  SshKeys,
+} from './ports.ts';
+import type { VmRecord } from './repository.ts';
+import type { VerbRunner } from './verb-runner.ts';
 import type { VmCreation } from './vm-creation.ts';
-import type { VmDirectory } from './vm-directory.ts';
+import { removeVm, type VmRemovalDependencies } from './vm-removal.ts';
 
-export interface VmServiceDependencies {
-  readonly vms: VmRepository;
-  readonly directory: VmDirectory;
-  readonly live: LiveMachines;
+export interface VmServiceDependencies extends VmRemovalDependencies {
+  readonly verbs: VerbRunner;
   readonly creation: VmCreation;
-  readonly operations: OperationService;
   readonly engines: Engines;
-  readonly runner: MachineRunner;
+  readonly disks: Disks;
   readonly folders: MachineFolders;
   readonly keys: SshKeys;
   readonly log: (message: string, facts: Record<string, unknown>) => void;
@@ -26,16 +30,6 @@ export interface VmServiceDependencies {
 }
 
 const STOP_STAGES: readonly string[] = ['power off', 'detach'];
-
-/** One verb's work on one VM. */
-interface VerbPlan {
-  readonly kind: Extract<OperationKind, `vm.${string}`>;
-  /** What the VM is shown as meanwhile. */
-  readonly state: VmState;
-  readonly stages: readonly string[];
-  /** False where it is so already. */
-  readonly needed: boolean;
-}
 
 /** The life of persistent VMs. */
 export class VmService {
@@ -98,10 +92,60 @@ export class VmService {
     // Asked again: nothing may come between the answer and the taking.
     const record = directory.record(name);
     const needed = directory.allow('start', record);
-    return this.#work(record, { kind: 'vm.start', state: 'starting', stages: BOOT_STAGES, needed }, async (context) => {
-      if (needed) await this.#boot(record, engine, context);
+    return this.#deps.verbs.run(
+      record,
+      { kind: 'vm.start', state: 'starting', stages: BOOT_STAGES, needed },
+      async (context) => {
+        if (needed) await this.#boot(record, engine, context);
+        return directory.view(record, 'settled');
+      },
+    );
+  }
+
+  /** Stops a VM cleanly and starts it again, in one operation; one that is stopped is started. */
+  async restart(name: string): Promise<Operation> {
+    const { directory, engines, verbs } = this.#deps;
+    directory.allow('restart', directory.record(name));
+    const engine = await engines.choose();
+    const record = directory.record(name);
+    directory.allow('restart', record);
+    const stages = [...STOP_STAGES, ...BOOT_STAGES];
+    const plan = { kind: 'vm.restart', state: 'starting', stages, needed: true } as const;
+    return verbs.run(record, plan, async (context) => {
+      if (this.#deps.live.get(record.id)) await this.#stop(record, context);
+      else for (const stage of STOP_STAGES) context.skip(stage, 'it does not run');
+      await this.#boot(record, engine, context);
       return directory.view(record, 'settled');
     });
+  }
+
+  /** Ends a VM's VMM by a signal; the guest is not asked. */
+  kill(name: string, signal: KillSignal): Operation {
+    const { directory, verbs } = this.#deps;
+    const record = directory.record(name);
+    const needed = directory.allow('kill', record);
+    const plan = { kind: 'vm.kill', state: 'stopping', stages: ['kill', 'detach'], needed } as const;
+    return verbs.run(record, plan, async (context) => {
+      if (needed) await this.#kill(record, signal, context);
+      return record.ephemeral ? undefined : directory.view(record, 'settled');
+    });
+  }
+
+  async #kill(record: VmRecord, signal: KillSignal, context: OperationContext): Promise<void> {
+    const { live, runner } = this.#deps;
+    const taken = live.take(record.id);
+    if (!taken) return;
+    await context.stage('kill', async ({ note }) => {
+      try {
+        note((await taken.machine.endBy(signal)).detail);
+      } catch (error) {
+        // It did not end: it is ours as before.
+        live.add(record.id, taken);
+        throw error;
+      }
+    });
+    await context.stage('detach', () => runner.release(record));
+    if (record.ephemeral) await removeVm(this.#deps, record);
   }
 
   stop(name: string): Operation {
@@ -109,7 +153,7 @@ export class VmService {
     const record = directory.record(name);
     const needed = directory.allow('stop', record);
     const plan = { kind: 'vm.stop', state: 'stopping', stages: STOP_STAGES, needed } as const;
-    return this.#work(record, plan, async (context) => {
+    return this.#deps.verbs.run(record, plan, async (context) => {
       if (needed) await this.#stop(record, context);
       return record.ephemeral ? undefined : directory.view(record, 'settled');
     });
@@ -120,18 +164,24 @@ export class VmService {
     const record = directory.record(name);
     directory.allow('delete', record);
     const plan = { kind: 'vm.delete', state: 'deleting', stages: ['delete'], needed: true } as const;
-    return this.#work(record, plan, async (context) => {
-      await context.stage('delete', () => this.#remove(record));
+    return this.#deps.verbs.run(record, plan, async (context) => {
+      await context.stage('delete', () => removeVm(this.#deps, record));
       return undefined;
     });
   }
 
   async #boot(record: VmRecord, engine: Engine, context: OperationContext): Promise<void> {
-    const { directory, folders, runner, live, now } = this.#deps;
+    const { directory, folders, disks, runner, live, now } = this.#deps;
     directory.clearFailure(record.id);
     const { diskPath } = folders.locate(record.id);
+    // Asked for while the VM ran, or cut short by a crash.
+    if ((await disks.inspect(diskPath)).sizeBytes < record.diskBytes) {
+      await context.stage('grow', ({ signal }) => disks.grow(diskPath, record.diskBytes, signal));
+    }
     const startedAt = now().toISOString();
-    live.add(record.id, { ...(await runner.boot(record, { engine, diskPath, startedAt }, context)), startedAt });
+    const booted = await runner.boot(record, { engine, diskPath, startedAt }, context);
+    const { cpus, memoryBytes } = record;
+    live.add(record.id, { ...booted, startedAt, shape: { cpus, memoryBytes } });
   }
 
   async #stop(record: VmRecord, context: OperationContext): Promise<void> {
@@ -148,33 +198,7 @@ export class VmService {
       }
     });
     await context.stage('detach', () => runner.release(record));
-    if (record.ephemeral) await this.#remove(record);
-  }
-
-  async #remove(record: VmRecord): Promise<void> {
-    const { vms, runner, live, directory } = this.#deps;
-    vms.update({ ...record, phase: 'deleting' });
-    throwAll(await runner.remove(record, live.take(record.id)?.machine));
-    directory.forget(record);
-  }
-
-  /** Runs one verb's work as an operation that has the VM to itself. */
-  #work(record: VmRecord, plan: VerbPlan, work: (context: OperationContext) => Promise<Vm | undefined>): Operation {
-    const { operations, directory } = this.#deps;
-    const operation = operations.start(
-      { kind: plan.kind, target: record.name, stages: plan.stages },
-      async (context) => {
-        if (!plan.needed) for (const stage of plan.stages) context.skip(stage, 'nothing to do');
-        try {
-          return await work(context);
-        } finally {
-          if (plan.needed) directory.letGo(record);
-        }
-      },
-    );
-    // Its work begins after us. An operation that could not be recorded has no work, and keeps nobody from the VM.
-    if (plan.needed) directory.hold(record.id, plan.state);
-    return operation;
+    if (record.ephemeral) await removeVm(this.#deps, record);
   }
 
   /** The guest powered itself off, or its VMM died. */
@@ -192,7 +216,7 @@ export class VmService {
     if (isIdle) directory.hold(vmId, 'stopping');
     try {
       await runner.release(record);
-      if (record.ephemeral) await this.#remove(record);
+      if (record.ephemeral) await removeVm(this.#deps, record);
     } catch (error) {
       log('Could not clean up after a VMM', { vm: name, error: describe(error) });
     } finally {
@@ -203,7 +227,8 @@ export class VmService {
   /** A VMM that was found running after a restart of the daemon. */
   adopt(record: VmRecord, machine: RunningMachine, runtime: MachineRuntime): void {
     const { live, runner } = this.#deps;
-    live.add(record.id, { machine, agent: runner.linkAgent(record, machine), startedAt: runtime.startedAt });
+    const { startedAt, shape } = runtime;
+    live.add(record.id, { machine, agent: runner.linkAgent(record, machine), startedAt, shape });
   }
 
   /** As VmDirectory.setAside. */

@@ -2,7 +2,7 @@
 import type { Vm, VmState } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
 
-export type VmVerb = 'start' | 'stop' | 'delete' | 'ssh';
+export type VmVerb = 'start' | 'stop' | 'restart' | 'kill' | 'set' | 'rename' | 'delete' | 'ssh';
 
 /** `ok`: act. `nothing`: it is so already. `busy`: another operation has it. `refused`: the state forbids it. */
 type Answer = 'ok' | 'nothing' | 'busy' | 'refused';
@@ -25,6 +25,42 @@ const ANSWERS: Readonly<Record<VmVerb, Readonly<Record<VmState, Answer>>>> = {
     stopping: 'busy',
     deleting: 'busy',
     failed: 'nothing',
+  },
+  restart: {
+    creating: 'busy',
+    stopped: 'ok',
+    starting: 'busy',
+    running: 'ok',
+    stopping: 'busy',
+    deleting: 'busy',
+    failed: 'ok',
+  },
+  kill: {
+    creating: 'busy',
+    stopped: 'nothing',
+    starting: 'busy',
+    running: 'ok',
+    stopping: 'busy',
+    deleting: 'busy',
+    failed: 'nothing',
+  },
+  set: {
+    creating: 'busy',
+    stopped: 'ok',
+    starting: 'busy',
+    running: 'ok',
+    stopping: 'busy',
+    deleting: 'busy',
+    failed: 'ok',
+  },
+  rename: {
+    creating: 'busy',
+    stopped: 'ok',
+    starting: 'busy',
+    running: 'ok',
+    stopping: 'busy',
+    deleting: 'busy',
+    failed: 'ok',
   },
   delete: {
     creating: 'busy',
@@ -58,7 +94,7 @@ export function allowVerb(verb: VmVerb, vm: Pick<Vm, 'name' | 'state' | 'stateRe
     case 'nothing':
       return false;
     case 'busy':
-      throw new AppError('VM_BUSY', `VM "${vm.name}" is ${vm.state}; it cannot be asked to ${verb} now.`);
+      throw busy(verb, vm);
     case 'refused':
       throw new AppError('VM_STATE_INVALID', `VM "${vm.name}" is not running: it ${stateInWords(vm)}.`, {
         hint: sshHint(vm),
@@ -87,4 +123,10 @@ function sshHint({ name, state }: Pick<Vm, 'name' | 'state'>): string {
     case 'running':
       return 'Wait until it runs.';
   }
+}
+
+/** Another operation has the VM. */
+export function busy(verb: VmVerb, { name, state }: Pick<Vm, 'name' | 'state'>): AppError {
+  const doing = state === 'running' || state === 'stopped' || state === 'failed' ? 'being changed' : state;
+  return new AppError('VM_BUSY', `VM "${name}" is ${doing}; it cannot be asked to ${verb} now.`);
 }

@@ -1,5 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { ExecService } from '../../core/vms/exec-service.ts';
+import type { VmChanges } from '../../core/vms/vm-changes.ts';
+import type { VmObservation } from '../../core/vms/vm-observation.ts';
 import type { VmService } from '../../core/vms/vm-service.ts';
 import { execTunnel } from '../exec-tunnel.ts';
 import type { Handlers } from '../route-handlers.ts';
@@ -10,6 +12,12 @@ type VmRoute =
   | 'vmShow'
   | 'vmStart'
   | 'vmStop'
+  | 'vmRestart'
+  | 'vmKill'
+  | 'vmSet'
+  | 'vmRename'
+  | 'vmPrune'
+  | 'vmStats'
   | 'vmDelete'
   | 'vmSshAccess'
   | 'vmTunnel'
@@ -18,13 +26,26 @@ type VmRoute =
 /** Opens a TCP connection to a guest. @throws AppError GUEST_UNREACHABLE. */
 export type Dial = (address: string, port: number, signal: AbortSignal) => Promise<Duplex>;
 
-export function vmHandlers(vms: VmService, exec: ExecService, dial: Dial): Pick<Handlers, VmRoute> {
+export interface VmServices {
+  readonly vms: VmService;
+  readonly changes: VmChanges;
+  readonly observation: VmObservation;
+  readonly exec: ExecService;
+}
+
+export function vmHandlers({ vms, changes, observation, exec }: VmServices, dial: Dial): Pick<Handlers, VmRoute> {
   return {
     vmList: () => [...vms.list()],
     vmCreate: ({ body }) => vms.create(body),
     vmShow: ({ params }) => vms.get(params.name),
     vmStart: ({ params }) => vms.start(params.name),
     vmStop: ({ params }) => vms.stop(params.name),
+    vmRestart: ({ params }) => vms.restart(params.name),
+    vmKill: ({ params, body }) => vms.kill(params.name, body.signal),
+    vmSet: ({ params, body }) => changes.set(params.name, body),
+    vmRename: ({ params, body }) => changes.rename(params.name, body.name),
+    vmPrune: () => changes.prune(),
+    vmStats: ({ params }) => observation.stats(params.name),
     vmDelete: ({ params }) => vms.delete(params.name),
     vmSshAccess: ({ params }) => vms.sshAccess(params.name),
     vmTunnel: async ({ params }, { signal }) => {

@@ -31,6 +31,11 @@ export class FakeMachine implements RunningMachine {
     return Promise.resolve();
   }
 
+  endBy(signal: string): Promise<MachineExit> {
+    this.#end({ reason: 'killed', detail: `SIG${signal}` });
+    return this.exited;
+  }
+
   kill(): Promise<MachineExit> {
     this.#end({ reason: 'killed', detail: 'SIGKILL' });
     return this.exited;

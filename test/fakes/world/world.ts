@@ -20,6 +20,8 @@ import { OperationService } from '../../../src/core/operations/operation-service
 import { LiveMachines } from '../../../src/core/vms/live-machines.ts';
 import { MachineRunner } from '../../../src/core/vms/machine-runner.ts';
 import { machineTimeouts } from '../../../src/core/vms/machine-timeouts.ts';
+import { VerbRunner } from '../../../src/core/vms/verb-runner.ts';
+import { VmChanges } from '../../../src/core/vms/vm-changes.ts';
 import { VmCreation } from '../../../src/core/vms/vm-creation.ts';
 import { VmDirectory } from '../../../src/core/vms/vm-directory.ts';
 import { VmService } from '../../../src/core/vms/vm-service.ts';
@@ -49,6 +51,7 @@ export interface World {
   readonly images: ImageService;
   readonly builds: BuildService;
   readonly vms: VmService;
+  readonly changes: VmChanges;
   readonly operations: OperationService;
   /** Everything that is held: on the fake host, in the store, and VMMs. */
   snapshot(): Record<string, unknown>;
@@ -144,9 +147,15 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
     bangerVersion: '0.1.0',
     stateDir: dir,
   });
-  const defaults = { cpus: 2, memoryBytes: 2 ** 30, diskBytes: undefined };
+  const defaults = {
+    cpus: 2,
+    memoryBytes: 2 ** 30,
+    diskBytes: undefined,
+    origins: { cpus: 'host', memory: 'host' } as const,
+  };
   const live = new LiveMachines();
-  const directory = new VmDirectory({ vms, live, publish });
+  const directory = new VmDirectory({ vms, live, publish, consolePath: (vmId) => folders.locate(vmId).consolePath });
+  const verbs = new VerbRunner(operations, directory);
   const creation = new VmCreation({
     vms,
     directory,
@@ -168,14 +177,27 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
     vms,
     directory,
     live,
+    verbs,
     creation,
-    operations,
     engines,
     runner,
+    disks,
     folders,
     keys,
     log: () => undefined,
     now,
+  });
+  const changes = new VmChanges({
+    vms,
+    directory,
+    live,
+    verbs,
+    operations,
+    images: imageService,
+    network,
+    runner,
+    disks,
+    folders,
   });
   const builds = new BuildService({
     images: imageService,
@@ -212,6 +234,7 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
     images: imageService,
     builds,
     vms: vmService,
+    changes,
     operations,
     snapshot: () =>
       faults.uncounted(() => ({

@@ -1,0 +1,57 @@
+import type { VmStats } from '../../contracts/vm.ts';
+import { AppError } from '../app-error.ts';
+import type { LiveMachines } from './live-machines.ts';
+import type { Disks, HostUsage, MachineFolders } from './ports.ts';
+import type { VmDirectory } from './vm-directory.ts';
+
+export interface VmObservationDependencies {
+  readonly directory: VmDirectory;
+  readonly live: LiveMachines;
+  readonly disks: Pick<Disks, 'allocatedBytes'>;
+  readonly folders: MachineFolders;
+  readonly usage: HostUsage;
+  readonly now: () => Date;
+}
+
+/** Who asks for figures does not wait for a guest that hangs. */
+const GUEST_TIMEOUT_MS = 3_000;
+
+/** What VMs use. */
+export class VmObservation {
+  readonly #deps: VmObservationDependencies;
+
+  constructor(deps: VmObservationDependencies) {
+    this.#deps = deps;
+  }
+
+  /** @throws AppError VM_NOT_FOUND. */
+  async stats(name: string): Promise<VmStats> {
+    const { directory, live, disks, folders, usage, now } = this.#deps;
+    const record = directory.record(name);
+    const machine = live.get(record.id);
+    const [guest, vmm, diskAllocatedBytes] = await Promise.all([
+      machine?.agent.request('stats', {}, { timeoutMs: GUEST_TIMEOUT_MS }).catch(unlessSilent),
+      machine && usage.ofProcess(machine.machine.identity.pid),
+      // One that is being created has none yet.
+      disks.allocatedBytes(folders.locate(record.id).diskPath).catch(() => 0),
+    ]);
+    const { state, cpus, memoryBytes, diskBytes } = directory.view(record);
+    return {
+      name: record.name,
+      state,
+      at: now().toISOString(),
+      cpus,
+      memoryBytes,
+      diskBytes,
+      diskAllocatedBytes,
+      ...(vmm && { vmm: { cpuMs: vmm.cpuMs, residentBytes: vmm.residentBytes } }),
+      ...(guest && { guest }),
+    };
+  }
+}
+
+/** A guest without an agent, or whose agent says nothing, is seen from outside only. */
+function unlessSilent(error: unknown): undefined {
+  if (error instanceof AppError && error.code.startsWith('AGENT_')) return undefined;
+  throw error;
+}
