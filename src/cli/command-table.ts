@@ -99,6 +99,41 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/vm-stop.ts')).vmStop,
   },
   {
+    words: 'vm restart',
+    summary: 'stop VMs cleanly and start them again',
+    load: async () => (await import('./commands/vm-restart.ts')).vmRestart,
+  },
+  {
+    words: 'vm kill',
+    summary: 'end VMs at once; their guests are not asked',
+    load: async () => (await import('./commands/vm-kill.ts')).vmKill,
+  },
+  {
+    words: 'vm set',
+    summary: 'change a VM’s CPUs, memory, disk or access to the outside',
+    load: async () => (await import('./commands/vm-set.ts')).vmSet,
+  },
+  {
+    words: 'vm rename',
+    summary: 'give a VM another name',
+    load: async () => (await import('./commands/vm-rename.ts')).vmRename,
+  },
+  {
+    words: 'vm logs',
+    summary: 'what a guest has written to its console',
+    load: async () => (await import('./commands/vm-logs.ts')).vmLogs,
+  },
+  {
+    words: 'vm stats',
+    summary: 'what VMs use: CPU, memory, disk',
+    load: async () => (await import('./commands/vm-stats.ts')).vmStats,
+  },
+  {
+    words: 'vm prune',
+    summary: 'delete every VM that is stopped',
+    load: async () => (await import('./commands/vm-prune.ts')).vmPrune,
+  },
+  {
     words: 'vm delete',
     summary: 'delete VMs and their disks, running or not',
     load: async () => (await import('./commands/vm-delete.ts')).vmDelete,

@@ -2,7 +2,7 @@ import type { Operation } from '../contracts/operation.ts';
 import { ClientError } from '../client/client-error.ts';
 import type { Cli } from './cli.ts';
 import { Interrupted, watchInterrupts } from './interrupt.ts';
-import { stageView } from './stage-view.ts';
+import { type StageView, stageView } from './stage-view.ts';
 
 /**
  * Shows an operation to its end.
@@ -16,8 +16,15 @@ export async function followOperation(cli: Cli, operation: Operation): Promise<O
 }
 
 /** As `followOperation`, for callers that watch for interrupts themselves. */
-export async function watchOperation(cli: Cli, operation: Operation, signal: AbortSignal): Promise<Operation> {
-  const ended = await showEvents(cli, operation, signal);
+export async function watchOperation(
+  cli: Cli,
+  operation: Operation,
+  signal: AbortSignal,
+  show?: StageView,
+): Promise<Operation> {
+  using own = show ? undefined : stageView(cli.output);
+  const view = show ?? own;
+  const ended = await showEvents(cli, operation, { signal, view });
   if (ended.operation.state === 'succeeded') return ended.operation;
   throw failure(ended.operation, ended.tail);
 }
@@ -25,13 +32,12 @@ export async function watchOperation(cli: Cli, operation: Operation, signal: Abo
 async function showEvents(
   cli: Cli,
   operation: Operation,
-  signal: AbortSignal,
+  { signal, view }: { readonly signal: AbortSignal; readonly view: StageView | undefined },
 ): Promise<{ readonly operation: Operation; readonly tail: readonly string[] }> {
-  using view = stageView(cli.output);
   try {
     for await (const event of cli.session.operationEvents(operation.id, signal)) {
-      view.show(event);
-      if (event.type === 'end') return { operation: event.operation, tail: view.tail?.lines ?? [] };
+      view?.show(event);
+      if (event.type === 'end') return { operation: event.operation, tail: view?.tail?.lines ?? [] };
     }
   } catch (error) {
     if (signal.aborted && signal.reason instanceof Interrupted) throw goesOn(signal.reason, operation);

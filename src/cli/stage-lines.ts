@@ -44,6 +44,30 @@ export function runningStageLines(
   });
 }
 
+/** One of several operations in one line: its name, and the stage it is in. */
+export function boardLine(
+  row: {
+    readonly name: string;
+    readonly running: StageModel['running'][number] | undefined;
+    /** State of the operation, once it has ended. */
+    readonly outcome: string | undefined;
+  },
+  options: LineOptions & { readonly nameWidth: number; readonly now: number; readonly frame: number },
+): string {
+  const { colors, now, frame } = options;
+  const width = options.width - 3;
+  const name = row.name.padEnd(Math.min(options.nameWidth, Math.floor(width / 2)));
+  const { running, outcome } = row;
+  if (outcome !== undefined) {
+    const mark = outcome === 'succeeded' ? colors.green('✔') : colors.red('✘');
+    return `${mark} ${cut(outcome === 'succeeded' ? name : `${name}  ${outcome}`, width)}`;
+  }
+  const mark = colors.cyan(FRAMES[frame % FRAMES.length] ?? '');
+  if (!running) return `${mark} ${cut(name, width)}`;
+  const took = formatDuration(Math.max(0, now - Date.parse(running.startedAt)));
+  return `${mark} ${cut(`${name}  ${visible(running.name)}  ${took}`, width)}`;
+}
+
 function stageText(
   name: string,
   facts: {

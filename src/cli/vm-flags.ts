@@ -1,5 +1,8 @@
 /** Flags that `vm create` and `vm run` share. */
+import { availableParallelism, totalmem } from 'node:os';
 import type { Command } from 'commander';
+import { formatSize } from '../contracts/size.ts';
+import { defaultCpus, defaultMemoryBytes } from '../contracts/vm-defaults.ts';
 import { type CreateVmRequest, createVmRequestSchema } from '../contracts/vm.ts';
 import { checked, integerFlag, sizeFlag } from './request.ts';
 
@@ -16,9 +19,12 @@ export function addVmFlags(command: Command): Command {
   return command
     .option('--name <name>', 'its name; left out, one is made up')
     .option('--image <image>', 'the image it starts from (default: the config’s default_image_name)')
-    .option('--cpus <count>', 'how many CPUs (default: the config’s, 2)')
-    .option('--memory <size>', 'memory, such as 512M or 2G (default: the config’s, 1G)')
-    .option('--disk <size>', 'its disk’s size (default: the image’s)')
+    .option('--cpus <count>', `how many CPUs (default: the config’s, else ${defaultCpus(availableParallelism())})`)
+    .option(
+      '--memory <size>',
+      `memory, such as 512M or 2G (default: the config’s, else ${formatSize(defaultMemoryBytes(totalmem()))})`,
+    )
+    .option('--disk <size>', 'its disk’s size (default: the config’s, else the image’s)')
     .option('--nat', 'let it reach the outside');
 }
 

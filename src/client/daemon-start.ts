@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { superviseAnnounced } from '../host/process.ts';
 import { ClientError, readErrorBody } from './client-error.ts';
 import type { LauncherOptions } from './daemon-launcher.ts';
-import { readTail } from './daemon-log.ts';
+import { readTail } from './log-file.ts';
 
 /** The daemon's exit status where another one holds the lock (EX_TEMPFAIL, sysexits.h). */
 const LOCKED_STATUS = 75;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { followLines, readTail } from '../../client/daemon-log.ts';
+import { followLines, readTail } from '../../client/log-file.ts';
 import type { Cli } from '../cli.ts';
 import { watchInterrupts } from '../interrupt.ts';
 import { logLine } from '../log-line.ts';

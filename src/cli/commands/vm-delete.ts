@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
-import { forEachTarget } from '../each-target.ts';
-import { checkedName } from '../request.ts';
+import { forEachVm } from '../each-vm.ts';
 
 export function vmDelete(command: Command, cli: Cli): void {
-  command.argument('<names...>', 'the VMs').action(async (names: readonly string[]) => {
-    await forEachTarget(cli, names.map(checkedName), {
-      start: (name) => cli.session.call('vmDelete', { params: { name } }),
-      done: 'deleted',
+  command
+    .argument('<names...>', 'names, beginnings of ids, or patterns such as "web-*"')
+    .action(async (names: readonly string[]) => {
+      await forEachVm(cli, names, {
+        start: ({ name }) => cli.session.call('vmDelete', { params: { name } }),
+        done: () => 'deleted',
+      });
     });
-  });
 }

@@ -4,10 +4,14 @@ import type { Cli } from '../cli.ts';
 import { formatAge } from '../terminal-text.ts';
 
 export function vmList(command: Command, cli: Cli): void {
-  command.action(async () => {
+  command.option('-q, --quiet', 'names only').action(async (flags: { readonly quiet?: boolean }) => {
     const vms = await cli.session.call('vmList', {});
     if (cli.output.json) {
       cli.output.printJson(vms);
+      return;
+    }
+    if (flags.quiet) {
+      cli.output.print(...vms.map(({ name }) => name));
       return;
     }
     if (vms.length === 0) {

@@ -1,12 +1,22 @@
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
-import { checkedName } from '../request.ts';
+import { chosenVms } from '../each-vm.ts';
 import { vmLines } from '../vm-lines.ts';
 
 export function vmShow(command: Command, cli: Cli): void {
-  command.argument('<name>', 'the VM').action(async (name: string) => {
-    const vm = await cli.session.call('vmShow', { params: { name: checkedName(name) } });
-    if (cli.output.json) cli.output.printJson(vm);
-    else cli.output.print(...vmLines(vm, { now: Date.now(), width: cli.output.width }));
-  });
+  command
+    .argument('<names...>', 'names, beginnings of ids, or patterns such as "web-*"')
+    .addHelpText('after', '\nWith --json an object, or an array of them where several VMs are asked for.')
+    .action(async (names: readonly string[]) => {
+      const vms = await chosenVms(cli, names);
+      const [only] = vms;
+      if (cli.output.json) {
+        if (only) cli.output.printJson(vms.length === 1 ? only : vms);
+        return;
+      }
+      for (const [index, vm] of vms.entries()) {
+        if (index > 0) cli.output.print('');
+        cli.output.print(...vmLines(vm, { now: Date.now(), width: cli.output.width }));
+      }
+    });
 }

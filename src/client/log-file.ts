@@ -1,4 +1,4 @@
-/** The daemon's log file: its last lines, and what is added. */
+/** Files that others write on: their last lines, and what is added. */
 import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -55,7 +55,13 @@ export async function* followLines(path: string, fromBytes: number, signal: Abor
       changed.catch(() => undefined);
       for (;;) {
         const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
-        if (bytesRead === 0) break;
+        if (bytesRead === 0) {
+          // It was begun anew: a console is, with each start of its VM.
+          if ((await file.stat()).size >= position) break;
+          position = 0;
+          rest = '';
+          continue;
+        }
         position += bytesRead;
         const lines = (rest + decoder.decode(buffer.subarray(0, bytesRead), { stream: true })).split('\n');
         rest = lines.pop() ?? '';
