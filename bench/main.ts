@@ -12,6 +12,7 @@ import { Undo } from '../src/core/undo.ts';
 import { type Banger, openHome } from './banger.ts';
 import type { Bench } from './bench.ts';
 import type { Figure, Series, Skip } from './figure.ts';
+import { agent } from './figures/agent.ts';
 import { build } from './figures/build.ts';
 import { clone } from './figures/clone.ts';
 import { daemonMemory } from './figures/daemon-memory.ts';
@@ -22,7 +23,7 @@ import { load, machineFacts } from './machine-facts.ts';
 import { RECORD_FORMAT, recordOf, reportLines } from './report.ts';
 
 /** The quick ones first. */
-const FIGURES: readonly Figure[] = [vmList, daemonMemory, clone, vmStart, build];
+const FIGURES: readonly Figure[] = [agent, vmList, daemonMemory, clone, vmStart, build];
 /** For a first image, which is downloaded, and a first start. */
 const PREPARE_BUDGET_MS = 15 * 60_000;
 const PREPARE_USUAL_MS = 2.5 * 60_000;

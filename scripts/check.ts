@@ -21,6 +21,8 @@ const GATES: readonly { readonly name: string; readonly argv: () => Argv }[] = [
   { name: 'format', argv: () => ['oxfmt', '--check', '.'] },
   { name: 'lint', argv: () => ['oxlint', '--deny-warnings', '.'] },
   { name: 'types', argv: () => ['tsc', '-p', '.'] },
+  // It runs on QuickJS: nothing of Node's is there.
+  { name: 'agent-types', argv: () => ['tsc', '-p', 'guest/agent'] },
   { name: 'unused', argv: () => ['knip'] },
   // What only a test still uses is dead all the same.
   {

@@ -4,11 +4,14 @@
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { createGuestAssets } from '../../src/adapters/guest-assets/guest-assets.ts';
 import { buildRequestSchema } from '../../src/contracts/build.ts';
 import { configSchema } from '../../src/contracts/config.ts';
 import { planBuild } from '../../src/core/builds/build-plan.ts';
 import { stepEnvironment, type StepPlan } from '../../src/core/builds/step-plan.ts';
 import { identityFiles } from '../../src/core/vms/guest-identity.ts';
+import { packageRoot } from '../../src/host/build-id.ts';
+import { agentFiles } from '../../src/host/paths.ts';
 import { run } from '../../src/host/process.ts';
 import { BASE_IMAGE, OWN_PREFIX } from '../banger.ts';
 import type { Bench } from '../bench.ts';
@@ -19,7 +22,7 @@ import { inTurn, timed } from '../in-turn.ts';
 import { perPair } from '../progress.ts';
 import { withUndo } from '../with-undo.ts';
 
-const GUEST_FOLDER = join(import.meta.dirname, '..', '..', 'guest');
+const ASSETS = createGuestAssets({ guest: join(packageRoot(), 'guest'), built: agentFiles(packageRoot()).dir });
 const TITLE = 'image build, minimal';
 const NAME = `${OWN_PREFIX}built`;
 const HAND_NAME = `${OWN_PREFIX}hand`;
@@ -117,9 +120,10 @@ async function layStep(step: StepPlan, dir: string): Promise<void> {
     await mkdir(dirname(join(dir, path)), { recursive: true });
     await writeFile(join(dir, path), content);
   };
-  await put(`steps/${step.name}.sh`, await readFile(join(GUEST_FOLDER, step.scriptPath)));
+  const asset = async (path: string): Promise<Uint8Array> => (await ASSETS.read(path)).content;
+  await put(`steps/${step.name}.sh`, await asset(step.scriptPath));
   for (const { to, source } of step.files) {
-    const content = 'asset' in source ? await readFile(join(GUEST_FOLDER, source.asset)) : source.content;
+    const content = 'asset' in source ? await asset(source.asset) : source.content;
     await put(`files/${step.name}/${to}`, content);
   }
   const settings = Object.entries(stepEnvironment(step)).map(([name, value]) => `${name}=${value}`);

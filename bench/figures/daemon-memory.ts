@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/host/process.ts';
 import type { Bench } from '../bench.ts';
 import type { Figure, RunPlan, Series } from '../figure.ts';
+import { residentMb } from '../resident-memory.ts';
 
 const MINUTE_MS = 60_000;
 /** Node gives memory back some time after it was used. */
@@ -58,9 +59,4 @@ async function bareNode(signal: AbortSignal): Promise<number> {
   const program = `setTimeout(() => console.log(fs.readFileSync('/proc/self/smaps_rollup', 'utf8')), ${IDLE_MS})`;
   const argv = [process.execPath, '--eval', program] as const;
   return residentMb((await run(argv, { signal, timeoutMs: BARE_TIMEOUT_MS })).stdout);
-}
-
-/** @param rollup the text of a process's /proc/PID/smaps_rollup (proc_pid_smaps(5)). @returns 10^6 bytes. */
-function residentMb(rollup: string): number {
-  return (Number(/^Rss:\s+(\d+) kB$/m.exec(rollup)?.[1]) * 1024) / 1e6;
 }

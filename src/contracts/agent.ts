@@ -18,7 +18,9 @@
  * ```
  *
  * A hello begins a session, whatever was before it: requests of an older one are forgotten, subscriptions end. What comes
- * before the welcome that bears the hello's `session` belongs to an older one and is dropped.
+ * before the welcome that bears the hello's `session` belongs to an older one and is dropped. An agent that has opened a
+ * stream which outlives it, a virtio-serial port, hails: it may have been started anew, and whoever is there greets it
+ * again. One that has no session, since its host left too much unread, answers requests with the error `no-session`.
  *
  * This file has no code but constants, so that the agent, which has 1 MB in all, can share it; the schemas that banger
  * checks a guest's words with, and the types of both, are in agent-messages.ts.
@@ -50,6 +52,6 @@ export const AGENT_STAGES = ['agent', 'network', 'ssh'] as const;
 export type AgentStage = (typeof AGENT_STAGES)[number];
 
 /** Why a request was not done. */
-export const AGENT_ERROR_CODES = ['unknown-method', 'bad-request', 'busy', 'failed'] as const;
+export const AGENT_ERROR_CODES = ['no-session', 'unknown-method', 'bad-request', 'busy', 'failed'] as const;
 
 export type AgentErrorCode = (typeof AGENT_ERROR_CODES)[number];

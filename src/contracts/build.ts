@@ -3,11 +3,12 @@ import { z } from 'zod';
 import { hostPathSchema } from './image.ts';
 import { nameSchema } from './name.ts';
 
-/** The build's steps in the order they run. `agent` joins them with the guest agent. */
+/** The build's steps in the order they run. */
 export const STEP_NAMES = [
   'base',
   'packages',
   'network',
+  'agent',
   'mise',
   'opencode',
   'tmux',
@@ -55,7 +56,10 @@ export type BootstrapRequest = z.infer<typeof bootstrapRequestSchema>;
 
 export const buildRequestSchema = z.strictObject({
   from: nameSchema.describe('Name of the source image.'),
-  preset: z.enum(PRESET_NAMES).default('dev').describe('`dev`: every tool. `minimal`: base, network and cleanup.'),
+  preset: z
+    .enum(PRESET_NAMES)
+    .default('dev')
+    .describe('`dev`: every tool. `minimal`: base, network, agent and cleanup.'),
   sizeBytes: diskBytesSchema.optional().describe('Size of the root filesystem. Left out: the source’s.'),
   packages: z.array(packageNameSchema).max(1000).default([]).describe('Packages besides the preset’s.'),
   docker: z.boolean().default(false).describe('Install Docker.'),

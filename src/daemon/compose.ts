@@ -67,7 +67,8 @@ export interface ComposeOptions {
   readonly config: Config;
   readonly log: Log;
   /** The project's `guest/` folder. */
-  readonly guestDir: string;
+  /** The project's `guest/` folder, and where what is built for guests lies. */
+  readonly guestDirs: { readonly guest: string; readonly built: string };
   /** Addresses of the host itself, which guests are refused in banger's namespace. */
   readonly hostAddresses: readonly string[];
   readonly facts: DaemonFacts;
@@ -88,7 +89,7 @@ export interface Composition {
 const CONNECTION_IDLE_MS = 3 * 60_000;
 
 export function compose(options: ComposeOptions): Composition {
-  const { paths, config, log, guestDir, timeoutScale } = options;
+  const { paths, config, log, guestDirs, timeoutScale } = options;
   const now = (): Date => new Date();
   const database = openDatabase(paths.database);
   const images = new SqliteImageRepository(database);
@@ -117,7 +118,7 @@ export function compose(options: ComposeOptions): Composition {
   const machineFolders = createMachineFolders(paths);
   const imageFolders = createImageFolders(paths);
   const kernels = createKernelInspector();
-  const assets = createGuestAssets(guestDir);
+  const assets = createGuestAssets(guestDirs);
   const engines = createQemuEngines({
     engine: config.engine,
     accelerator: config.accelerator,

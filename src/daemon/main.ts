@@ -15,7 +15,7 @@ import { BANGER_VERSION } from '../contracts/version.ts';
 import { AppError, toAppError } from '../core/app-error.ts';
 import { planAddresses } from '../core/networks/address-plan.ts';
 import { buildId, packageRoot } from '../host/build-id.ts';
-import { type Paths, resolvePaths } from '../host/paths.ts';
+import { agentFiles, type Paths, resolvePaths } from '../host/paths.ts';
 import { bindResolvConf, compose, type Composition, ensureNamespace, removeUnusedNamespace } from './compose.ts';
 import { loadConfig } from './config.ts';
 import { type Log, openLog } from './log.ts';
@@ -120,7 +120,7 @@ async function begin(paths: Paths, config: Config, hostAddresses: readonly strin
     config,
     log,
     hostAddresses,
-    guestDir: join(packageRoot(), 'guest'),
+    guestDirs: { guest: join(packageRoot(), 'guest'), built: agentFiles(packageRoot()).dir },
     timeoutScale: testTimeoutScale(),
     facts: { ...daemonFacts(paths, config), stop },
   });

@@ -143,6 +143,23 @@ export function machineFiles(
   };
 }
 
+/** What scripts/build-agent.ts makes below the package's folder: the program that speaks for a guest. */
+export function agentFiles(root: string): {
+  readonly dir: string;
+  readonly program: string;
+  /** The program's version and a newline. */
+  readonly version: string;
+  readonly quickjsLicence: string;
+} {
+  const dir = join(root, 'dist', 'agent');
+  return {
+    dir,
+    program: join(dir, 'banger-agent'),
+    version: join(dir, 'banger-agent.version'),
+    quickjsLicence: join(dir, 'LICENSE.quickjs'),
+  };
+}
+
 /** True where a unix socket can be bound there; longer paths are cut silently by some programs. */
 export function fitsSocket(path: string): boolean {
   return Buffer.byteLength(path) <= SOCKET_PATH_MAX_BYTES;

@@ -184,7 +184,7 @@ async function sweep(paths: Paths): Promise<void> {
 }
 
 async function copyProgram(root: string): Promise<string> {
-  for (const part of ['bin/banger', 'src', 'guest', 'package.json', 'package-lock.json']) {
+  for (const part of ['bin/banger', 'src', 'guest', 'dist/agent', 'package.json', 'package-lock.json']) {
     await cp(join(CHECKOUT, part), join(root, part), { recursive: true });
   }
   await symlink(join(CHECKOUT, 'node_modules'), join(root, 'node_modules'));

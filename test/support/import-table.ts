@@ -61,6 +61,13 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
 };
 
+/** The agent is a program of its own, on another engine: of banger it has the protocol, of its types only the shapes. */
+const AGENT_FOLDER = 'guest/agent/';
+const AGENT_CONSTANTS = 'src/contracts/agent.ts';
+const AGENT_TYPES = 'src/contracts/agent-messages.ts';
+/** The only files that know what it runs on. */
+const AGENT_ENGINE_FILES = /^guest\/agent\/(quickjs-[a-z]+|main)\.ts$/;
+
 /** Side effects with one door each: module to the only file that may import it. */
 const DOORS: Readonly<Record<string, string>> = {
   child_process: 'src/host/process.ts',
@@ -74,9 +81,11 @@ const COMPOSITION = 'src/daemon/compose.ts';
  * Judges one import of one file.
  *
  * @param file path from the repository's root: `src/core/undo.ts`.
+ * @param typesOnly nothing of it is there when the program runs.
  * @returns what is wrong with it; undefined where the table allows it.
  */
-export function judgeImport(file: string, specifier: string): string | undefined {
+export function judgeImport(file: string, specifier: string, typesOnly = false): string | undefined {
+  if (file.startsWith(AGENT_FOLDER)) return judgeAgentImport(file, specifier, typesOnly);
   const [, layer = '', folder = ''] = file.split('/');
   const row = ROWS[layer];
   if (!row) return `src/${layer} has no row in the import table`;
@@ -94,6 +103,19 @@ export function judgeImport(file: string, specifier: string): string | undefined
   return packages.includes(name)
     ? undefined
     : `${layer === 'adapters' ? `adapters/${folder}` : layer} may not import ${name}`;
+}
+
+function judgeAgentImport(file: string, specifier: string, typesOnly: boolean): string | undefined {
+  if (specifier.startsWith('qjs:')) {
+    return AGENT_ENGINE_FILES.test(file) ? undefined : 'only quickjs-*.ts and main.ts know what the agent runs on';
+  }
+  if (!specifier.startsWith('.')) return `the agent may not import ${specifier}: it runs on QuickJS`;
+  const target = posix.join(posix.dirname(file), specifier);
+  if (!target.endsWith('.ts')) return `${target}: imports name the file, with .ts`;
+  if (target.startsWith(AGENT_FOLDER) || target === AGENT_CONSTANTS) return undefined;
+  if (target === AGENT_TYPES)
+    return typesOnly ? undefined : 'of agent-messages.ts the agent takes types only: it has no zod';
+  return `the agent may not import ${target}`;
 }
 
 function judgeRelative(file: string, row: Row, target: string): string | undefined {

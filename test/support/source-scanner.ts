@@ -5,6 +5,8 @@ export interface FoundImport {
   readonly line: number;
   /** `export ... from` hands on what another file owns. */
   readonly reExport: boolean;
+  /** `import type`: nothing of it is left when the program runs. */
+  readonly typesOnly: boolean;
 }
 
 /**
@@ -70,13 +72,14 @@ export function findImports(source: string): readonly FoundImport[] {
   const found: FoundImport[] = [];
   for (const [offset, specifier] of strings) {
     const before = code.slice(Math.max(0, offset - 4000), offset);
-    const statement = /(?:^|[;}\n])\s*(import|export)\b[^;'"`]*\bfrom\s*$/.exec(before);
+    const statement = /(?:^|[;}\n])\s*(import|export)\b(\s+type\b)?[^;'"`]*\bfrom\s*$/.exec(before);
     const bare = /(?:^|[;}\n])\s*import\s*$/.test(before) || /\b(?:import|require)\s*\(\s*$/.test(before);
     if (!statement && !bare) continue;
     found.push({
       specifier,
       line: code.slice(0, offset).split('\n').length,
       reExport: statement?.[1] === 'export',
+      typesOnly: statement?.[2] !== undefined,
     });
   }
   return found;

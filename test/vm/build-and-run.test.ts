@@ -23,7 +23,13 @@ describe('a build', () => {
     const image = await json<Image>(['image', 'show', 'tools']);
     expect(image.sizeBytes).toBe(2560 * 2 ** 20);
     expect(image.provenance.source).toEqual({ name: 'debian', digest: source.digest });
-    expect(image.provenance.steps.map((step) => step.name)).toEqual(['base', 'packages', 'network', 'cleanup']);
+    expect(image.provenance.steps.map((step) => step.name)).toEqual([
+      'base',
+      'packages',
+      'network',
+      'agent',
+      'cleanup',
+    ]);
     const { packages } = await json<ImageHistory>(['image', 'history', 'tools']);
     expect(packages.some((line) => line.startsWith('jq '))).toBe(true);
   });

@@ -1,5 +1,13 @@
 /** What is laid over the packages of a first image. Pure. */
-import { type RootfsFile, ROOTFS_FILES } from '../../core/builds/rootfs-files.ts';
+import {
+  AGENT_BINARY,
+  AGENT_LINK,
+  AGENT_VERSION,
+  builtAsset,
+  rootfsAsset,
+  type RootfsFile,
+  ROOTFS_FILES,
+} from '../../core/builds/rootfs-files.ts';
 
 export interface FirstFile extends RootfsFile {
   readonly content: string;
@@ -52,10 +60,17 @@ export const FIRST_LINKS: readonly { readonly path: string; readonly target: str
     path: '/etc/systemd/system/multi-user.target.wants/banger-network.service',
     target: '/etc/systemd/system/banger-network.service',
   },
+  AGENT_LINK,
 ];
 
-/** Files of the guest folder that a VM is reached by; the rest comes with builds. */
-export const REACHED_BY: readonly RootfsFile[] = ROOTFS_FILES.filter(
-  ({ path }) =>
-    path.startsWith('/etc/ssh/') || path.startsWith('/etc/systemd/network/') || path.includes('banger-network'),
-);
+/** Guest assets that a VM is reached by; the rest comes with builds. */
+export const REACHED_BY: readonly { readonly file: RootfsFile; readonly asset: string }[] = [
+  ...ROOTFS_FILES.filter(
+    ({ path }) =>
+      path.startsWith('/etc/ssh/') ||
+      path.startsWith('/etc/systemd/network/') ||
+      path.includes('banger-network') ||
+      path.includes('banger-agent'),
+  ).map((file) => ({ file, asset: rootfsAsset(file) })),
+  ...[AGENT_BINARY, AGENT_VERSION].map((file) => ({ file, asset: builtAsset(file) })),
+];

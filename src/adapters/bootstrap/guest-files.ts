@@ -3,15 +3,14 @@ import { chmod, lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { AppError } from '../../core/app-error.ts';
 import type { GuestAssets } from '../../core/builds/ports.ts';
-import { rootfsAsset } from '../../core/builds/rootfs-files.ts';
 import { FIRST_FILES, FIRST_LINKS, REACHED_BY } from './first-files.ts';
 
 /** Files, links and absences of a first image. @throws AppError BOOTSTRAP_FAILED where a folder is a link. */
 export async function layFirstFiles(treeDir: string, assets: GuestAssets): Promise<void> {
   for (const file of FIRST_FILES) await layFile(treeDir, file.path, file);
-  for (const { path, mode } of REACHED_BY) {
-    const { content } = await assets.read(rootfsAsset({ path, mode }));
-    await layFile(treeDir, path, { content, mode });
+  for (const { file, asset } of REACHED_BY) {
+    const { content } = await assets.read(asset);
+    await layFile(treeDir, file.path, { content, mode: file.mode });
   }
   for (const { path, target } of FIRST_LINKS) await symlink(target, await emptyPlace(treeDir, path));
   await removeHostKeys(treeDir);

@@ -57,5 +57,7 @@ function show(
   }
   const rows = looks.now.map((stats, index) => statsRow(stats, looks.before[index]));
   const lines = tableLines(STATS_COLUMNS, rows, output.width);
-  output.print(...(looks.watch && Number.isFinite(output.width) ? [CLEAR_SCREEN + (lines[0] ?? ''), ...lines.slice(1)] : lines));
+  output.print(
+    ...(looks.watch && Number.isFinite(output.width) ? [CLEAR_SCREEN + (lines[0] ?? ''), ...lines.slice(1)] : lines),
+  );
 }

@@ -3,6 +3,7 @@ import { type BuildRequest, STEP_NAMES, type StepName } from '../../contracts/bu
 import { AppError } from '../app-error.ts';
 import { PRESETS } from './presets.ts';
 import type { StepPlan } from './step-plan.ts';
+import { agentStep } from './steps/agent.ts';
 import { baseStep } from './steps/base.ts';
 import { cleanupStep } from './steps/cleanup.ts';
 import { dockerStep } from './steps/docker.ts';
@@ -51,6 +52,8 @@ function planStep(name: StepName, context: StepContext): StepPlan {
       return packagesStep(context);
     case 'network':
       return networkStep();
+    case 'agent':
+      return agentStep();
     case 'mise':
       return miseStep(context);
     case 'opencode':

@@ -5,9 +5,9 @@ export interface GuestAsset {
   readonly digest: string;
 }
 
-/** The project's own `guest/` folder. */
+/** The project's own `guest/` folder, and what is built for guests. */
 export interface GuestAssets {
-  /** @param path relative to `guest/`: `steps/base.sh`. */
+  /** @param path relative to `guest/`: `steps/base.sh`; or `built/NAME`. */
   read(path: string): Promise<GuestAsset>;
 }
 

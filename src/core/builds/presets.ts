@@ -51,8 +51,8 @@ export interface Preset {
 
 export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   dev: {
-    steps: ['base', 'packages', 'network', 'mise', 'opencode', 'tmux', 'cleanup'],
+    steps: ['base', 'packages', 'network', 'agent', 'mise', 'opencode', 'tmux', 'cleanup'],
     packages: DEV_PACKAGES,
   },
-  minimal: { steps: ['base', 'network', 'cleanup'], packages: [] },
+  minimal: { steps: ['base', 'network', 'agent', 'cleanup'], packages: [] },
 };

@@ -9,7 +9,7 @@ export const GUEST_BUILD_DIR = '/var/lib/banger-build';
 export interface StepFile {
   /** Relative to `$BANGER_FILES`. */
   readonly to: string;
-  readonly source: { /** Relative to the project's `guest/`. */ readonly asset: string } | { readonly content: string };
+  readonly source: { /** As `GuestAssets` takes it. */ readonly asset: string } | { readonly content: string };
 }
 
 /** Something fetched from outside by the host, and uploaded. */

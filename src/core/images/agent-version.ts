@@ -1,13 +1,11 @@
+import { AGENT_VERSION } from '../builds/rootfs-files.ts';
 import type { Disks } from '../vms/ports.ts';
-
-/** One line, written beside the agent by whatever installs it: so a disk tells without being booted. */
-export const AGENT_VERSION_PATH = '/usr/local/libexec/banger-agent.version';
 
 const VERSION = /^[0-9A-Za-z.+~-]{1,64}$/;
 
 /** Version of the guest agent on a disk that is not in use; undefined where it has none. The file's content is not trusted. */
 export async function readAgentVersion(disks: Pick<Disks, 'readFile'>, diskPath: string): Promise<string | undefined> {
-  const content = await disks.readFile(diskPath, AGENT_VERSION_PATH);
+  const content = await disks.readFile(diskPath, AGENT_VERSION.path);
   if (content === undefined) return undefined;
   const version = new TextDecoder().decode(content.subarray(0, 128)).trim();
   return VERSION.test(version) ? version : undefined;

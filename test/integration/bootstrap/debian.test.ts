@@ -142,6 +142,11 @@ test('lays out what a VM is reached by, with the modes it needs, and leaves out 
   expect(await inImage('stat /etc/systemd/system/multi-user.target.wants/banger-network.service')).toContain(
     'Fast link dest: "/etc/systemd/system/banger-network.service"',
   );
+  expect(await inImage('cat /usr/local/libexec/banger-agent')).toBe('asset built/banger-agent\n');
+  expect(await inImage('stat /usr/local/libexec/banger-agent')).toMatch(/Mode: {2}0755/);
+  expect(await inImage('stat /etc/systemd/system/sysinit.target.wants/banger-agent.service')).toContain(
+    'Fast link dest: "/etc/systemd/system/banger-agent.service"',
+  );
   expect(await inImage('stat /etc/systemd/system/apt-daily.timer')).toContain('Fast link dest: "/dev/null"');
   expect(await inImage('stat /etc/resolv.conf')).toMatch(/Type: regular/);
   expect(await inImage('stat /etc/machine-id')).toMatch(/Size: 0$/m);

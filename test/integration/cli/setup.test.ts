@@ -6,7 +6,9 @@ import { run } from '../../../src/host/process.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 const CHECKOUT = join(import.meta.dirname, '..', '..', '..');
-const ALL = 'qemu-system-x86 mmdebstrap e2fsprogs nftables iproute2 openssh-client passt uidmap zstd util-linux git';
+const ALL =
+  'qemu-system-x86 mmdebstrap e2fsprogs nftables iproute2 openssh-client passt uidmap zstd util-linux git ' +
+  'gcc musl-tools xz-utils';
 
 let root: string;
 /** Programs that stand in the place of the machine's own; each notes how it was called. */
@@ -20,7 +22,7 @@ beforeEach(async () => {
   await mkdir(programs);
   await cp(join(CHECKOUT, 'scripts', 'setup'), join(root, 'scripts', 'setup'));
   await writeFile(join(root, 'package-lock.json'), '{"lock":1}\n');
-  await writeFile(join(root, 'scripts', 'bundle.ts'), '');
+  for (const name of ['bundle.ts', 'build-agent.ts']) await writeFile(join(root, 'scripts', name), '');
   await program('sudo', 'exec "$@"');
   await program('apt-get', 'echo "frontend $DEBIAN_FRONTEND" >> "$NOTES"');
   await program(

@@ -75,7 +75,7 @@ test('a build succeeds, from its source to an image that tells its history', asy
   expect(operation.stages.map(({ name, state }) => `${name} ${state}`)).toEqual(
     [
       ...['reserve', 'clone', 'grow', 'attach', 'process', 'kernel', 'agent', 'network', 'ssh'],
-      ...['step:base', 'step:packages', 'step:network', 'step:user', 'step:cleanup'],
+      ...['step:base', 'step:packages', 'step:network', 'step:agent', 'step:user', 'step:cleanup'],
       ...['stop', 'seal', 'clean up'],
     ].map((name) => `${name} ${WITHOUT_AGENT.has(name) ? 'skipped' : 'succeeded'}`),
   );
@@ -101,6 +101,7 @@ test('a build succeeds, from its source to an image that tells its history', asy
     'base succeeded',
     'packages succeeded',
     'network succeeded',
+    'agent succeeded',
     'user succeeded',
     'cleanup succeeded',
   ]);
@@ -127,25 +128,28 @@ test('a fake guest sees no process and no writable file of this machine', async 
 });
 
 describe('a step that fails', () => {
-  test.each(['base', 'packages', 'network', 'user', 'cleanup'])('%s: is named, and nothing is left', async (step) => {
-    home.guest.setPlan({ steps: { [step]: `echo the last words of ${step}; exit 3` } });
-    const operation = await build('broken', WHOLE);
-    expect(operation).toMatchObject({
-      state: 'failed',
-      error: {
-        code: 'BUILD_STEP_FAILED',
-        message: `Step "${step}" failed with status 3: the last words of ${step}`,
-        hint: expect.stringContaining(operation.id),
-        details: { step, exitStatus: 3 },
-        operationId: operation.id,
-      },
-    });
-    const failed = operation.stages.filter((stage) => stage.state === 'failed');
-    expect(failed.map((stage) => stage.name)).toEqual([`step:${step}`]);
-    expect(operation.stages.at(-1)).toMatchObject({ name: 'clean up', state: 'succeeded' });
-    expect(operation.stages.at(-1)?.durationMs).toBeGreaterThan(0);
-    await home.expectState(before);
-  });
+  test.each(['base', 'packages', 'network', 'agent', 'user', 'cleanup'])(
+    '%s: is named, and nothing is left',
+    async (step) => {
+      home.guest.setPlan({ steps: { [step]: `echo the last words of ${step}; exit 3` } });
+      const operation = await build('broken', WHOLE);
+      expect(operation).toMatchObject({
+        state: 'failed',
+        error: {
+          code: 'BUILD_STEP_FAILED',
+          message: `Step "${step}" failed with status 3: the last words of ${step}`,
+          hint: expect.stringContaining(operation.id),
+          details: { step, exitStatus: 3 },
+          operationId: operation.id,
+        },
+      });
+      const failed = operation.stages.filter((stage) => stage.state === 'failed');
+      expect(failed.map((stage) => stage.name)).toEqual([`step:${step}`]);
+      expect(operation.stages.at(-1)).toMatchObject({ name: 'clean up', state: 'succeeded' });
+      expect(operation.stages.at(-1)?.durationMs).toBeGreaterThan(0);
+      await home.expectState(before);
+    },
+  );
 
   test('that hangs is cut at its deadline, and its processes are dead before the guest is', async () => {
     // Only what has left the step's process group can tell.

@@ -36,6 +36,13 @@ const PLANTED: readonly Planted[] = [
       ['src/daemon/handlers/a.ts', '../../adapters/ssh/x.ts'],
       ['src/daemon/handlers/b.ts', '../../cli/output.ts'],
       ['src/daemon/compose.ts', '../client/x.ts'],
+      ['guest/agent/a.ts', 'node:fs'],
+      ['guest/agent/b.ts', 'zod'],
+      ['guest/agent/c.ts', 'qjs:os'],
+      ['guest/agent/d.ts', '../../src/core/x.ts'],
+      ['guest/agent/e.ts', '../../src/contracts/name.ts'],
+      ['guest/agent/proc/f.ts', '../../../src/contracts/agent-messages.ts'],
+      ['guest/agent/quickjs-sys.ts', 'node:fs'],
     ] as const
   ).map(([file, specifier]) => ({
     rule: RESTRICTED,
@@ -125,11 +132,30 @@ const ALLOWED: readonly Omit<Planted, 'rule'>[] = [
     file: 'src/adapters/store/database.ts',
     source: "import { DatabaseSync } from 'node:sqlite';\nexport const Connection = DatabaseSync;\n",
   },
+  {
+    file: 'guest/agent/main.ts',
+    source:
+      "import { now } from 'qjs:os';\nimport { LIMIT } from '../../src/contracts/agent.ts';\n" +
+      "import type { Stats } from '../../src/contracts/agent-messages.ts';\n" +
+      'export const stats: Stats = { at: now(), limit: LIMIT };\n',
+  },
+  {
+    file: 'guest/agent/quickjs.d.ts',
+    source: "declare module 'qjs:os' {\n  export function now(): number;\n}\n",
+  },
+  { file: 'src/contracts/agent.ts', source: 'export const LIMIT = 1;\n' },
+  {
+    file: 'src/contracts/agent-messages.ts',
+    source: 'export interface Stats {\n  readonly at: number;\n  readonly limit: number;\n}\n',
+  },
 ];
 
 test('the linter finds every planted violation, by its rule', async () => {
   const root = await makeTempDir();
-  for (const name of ['.oxlintrc.json', 'tsconfig.json']) await copyFile(join(REPOSITORY_ROOT, name), join(root, name));
+  await mkdir(join(root, 'guest/agent'), { recursive: true });
+  for (const name of ['.oxlintrc.json', 'tsconfig.json', 'guest/agent/tsconfig.json']) {
+    await copyFile(join(REPOSITORY_ROOT, name), join(root, name));
+  }
   await symlink(join(REPOSITORY_ROOT, 'node_modules'), join(root, 'node_modules'));
   for (const { file, source } of [...PLANTED, ...ALLOWED]) {
     await mkdir(dirname(join(root, file)), { recursive: true });

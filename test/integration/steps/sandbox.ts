@@ -1,15 +1,19 @@
 /** Runs step scripts in a throw-away root, as a build runs them in a guest. */
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'vitest';
+import { createGuestAssets } from '../../../src/adapters/guest-assets/guest-assets.ts';
 import { type BuildRequest, buildRequestSchema } from '../../../src/contracts/build.ts';
 import { configSchema } from '../../../src/contracts/config.ts';
 import { planBuild } from '../../../src/core/builds/build-plan.ts';
 import { guestFilePath, GUEST_BUILD_DIR, stepEnvironment, type StepPlan } from '../../../src/core/builds/step-plan.ts';
+import { agentFiles } from '../../../src/host/paths.ts';
 import { ProcessError, run } from '../../../src/host/process.ts';
+import { REPOSITORY_ROOT } from '../../support/source-tree.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 const GUEST = join(import.meta.dirname, '../../../guest');
+const ASSETS = createGuestAssets({ guest: GUEST, built: agentFiles(REPOSITORY_ROOT).dir });
 export const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeKeyOfBangerItself banger';
 
 export interface SandboxResult {
@@ -94,8 +98,7 @@ async function layOut(step: StepPlan, work: string): Promise<void> {
   await mkdir(place(guestFilePath(step)), { recursive: true });
   for (const { to, source } of step.files) {
     const target = place(guestFilePath(step, to));
-    if ('asset' in source) await cp(join(GUEST, source.asset), target);
-    else await put(target, source.content);
+    await put(target, 'asset' in source ? (await ASSETS.read(source.asset)).content : source.content);
   }
   const environment = Object.entries(stepEnvironment(step)).map(
     ([name, value]) => `${name}=${value.replace(GUEST_BUILD_DIR, '/run/work')}\0`,
@@ -103,7 +106,7 @@ async function layOut(step: StepPlan, work: string): Promise<void> {
   await put(join(work, 'env', step.name), environment.join(''));
 }
 
-async function put(path: string, content: string): Promise<void> {
+async function put(path: string, content: string | Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, content);
 }

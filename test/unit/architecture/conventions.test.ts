@@ -53,10 +53,13 @@ const CONVENTIONS: readonly Convention[] = [
 
 const FORBIDDEN_NAMES = /(^|[/-])(utils?|helpers?|common|misc|index)([-.]|\/|$)/;
 
-const files = readSourceTree('src').map(({ path, source }) => ({ path, code: blankOut(source).code }));
+const files = [...readSourceTree('src'), ...readSourceTree('guest/agent')].map(({ path, source }) => ({
+  path,
+  code: blankOut(source).code,
+}));
 
 describe.each(CONVENTIONS)('$what', ({ pattern, appliesTo, violation, allowed }) => {
-  test('holds in src', () => {
+  test('holds in src and in the agent', () => {
     const subject = files.filter(({ path }) => appliesTo(path));
     expect(subject.length).toBeGreaterThan(10);
     const found = subject.flatMap(({ path, code }) =>

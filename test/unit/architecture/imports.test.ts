@@ -5,14 +5,14 @@ import { judgeImport } from '../../support/import-table.ts';
 import { findImports } from '../../support/source-scanner.ts';
 import { REPOSITORY_ROOT, readSourceTree } from '../../support/source-tree.ts';
 
-const files = readSourceTree('src');
+const files = [...readSourceTree('src'), ...readSourceTree('guest/agent')];
 const imports = files.flatMap(({ path, source }) =>
   findImports(source).map((found) => ({ path, at: `${path}:${found.line}`, ...found })),
 );
 
 describe('the tree', () => {
-  test('every TypeScript file of src was read', () => {
-    const onDisk = globSync('src/**/*.ts', { cwd: REPOSITORY_ROOT });
+  test('every TypeScript file of src and of the agent was read', () => {
+    const onDisk = globSync(['src/**/*.ts', 'guest/agent/**/*.ts'], { cwd: REPOSITORY_ROOT });
     expect(files.length).toBe(onDisk.length);
     expect(files.length).toBeGreaterThan(30);
   });
@@ -21,12 +21,13 @@ describe('the tree', () => {
     for (const layer of ['contracts', 'core', 'host', 'adapters', 'client', 'cli', 'daemon']) {
       expect(imports.filter((found) => found.path.startsWith(`src/${layer}/`)).length, layer).toBeGreaterThan(0);
     }
+    expect(imports.filter((found) => found.path.startsWith('guest/agent/')).length).toBeGreaterThan(20);
     expect(imports.length).toBeGreaterThan(files.length);
   });
 
   test('every import is one that the table allows', () => {
-    const wrong = imports.flatMap(({ path, at, specifier }) => {
-      const complaint = judgeImport(path, specifier);
+    const wrong = imports.flatMap(({ path, at, specifier, typesOnly }) => {
+      const complaint = judgeImport(path, specifier, typesOnly);
       return complaint === undefined ? [] : [`${at}: ${specifier}: ${complaint}`];
     });
     expect(wrong).toEqual([]);
@@ -64,6 +65,10 @@ describe('the table', () => {
     ['src/cli/main.ts', '@bomb.sh/tab/commander'],
     ['src/daemon/server.ts', 'hono/streaming'],
     ['src/daemon/compose.ts', '../adapters/qemu/engine.ts'],
+    ['guest/agent/stages.ts', './sys.ts'],
+    ['guest/agent/proc/socket-owners.ts', '../sys.ts'],
+    ['guest/agent/stages.ts', '../../src/contracts/agent.ts'],
+    ['guest/agent/quickjs-sys.ts', 'qjs:os'],
   ])('%s may import %s', (file, specifier) => {
     expect(judgeImport(file, specifier)).toBeUndefined();
   });
@@ -103,7 +108,23 @@ describe('the table', () => {
     ['src/daemon/server.ts', '../../test/support/temp-dir.ts'],
     ['src/daemon/server.ts', './config'],
     ['src/unknown/x.ts', 'node:fs'],
+    ['src/core/vms/vm-service.ts', '../../../guest/agent/sys.ts'],
+    ['guest/agent/stages.ts', 'node:fs'],
+    ['guest/agent/stages.ts', 'fs'],
+    ['guest/agent/stages.ts', 'zod'],
+    ['guest/agent/stages.ts', 'qjs:os'],
+    ['guest/agent/proc/quickjs-sys.ts', 'qjs:os'],
+    ['guest/agent/stages.ts', './sys'],
+    ['guest/agent/stages.ts', '../../src/contracts/agent-messages.ts'],
+    ['guest/agent/stages.ts', '../../src/contracts/name.ts'],
+    ['guest/agent/stages.ts', '../../src/core/undo.ts'],
   ])('%s may not import %s', (file, specifier) => {
     expect(judgeImport(file, specifier)).toEqual(expect.any(String));
+  });
+
+  test('the agent may take types of the messages', () => {
+    const messages = '../../src/contracts/agent-messages.ts';
+    expect(judgeImport('guest/agent/stages.ts', messages, true)).toBeUndefined();
+    expect(judgeImport('guest/agent/stages.ts', '../../src/contracts/name.ts', true)).toEqual(expect.any(String));
   });
 });

@@ -37,10 +37,19 @@ describe('findImports', () => {
   });
 
   test('tells the line, and what is handed on', () => {
-    expect(findImports("\n\nimport a from 'a';\nexport { b } from 'b';")).toEqual([
+    expect(findImports("\n\nimport a from 'a';\nexport { b } from 'b';")).toMatchObject([
       { specifier: 'a', line: 3, reExport: false },
       { specifier: 'b', line: 4, reExport: true },
     ]);
+  });
+
+  test.each([
+    ["import type { A } from './a.ts';", true],
+    ["import { type A } from './a.ts';", false],
+    ["import { a } from './a.ts';", false],
+    ["import './a.ts';", false],
+  ])('%s is of types alone: %s', (source, typesOnly) => {
+    expect(findImports(source)).toMatchObject([{ typesOnly }]);
   });
 });
 

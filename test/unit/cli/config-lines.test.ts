@@ -53,8 +53,6 @@ test('the defaults', () => {
     'network.mode = "isolated"',
     'network.bridge_name = "banger0"',
     'network.cidr = "10.77.0.0/20"',
-    'vm_defaults.cpus = 2',
-    'vm_defaults.memory = "1G"',
     'build.packages = []',
   ]);
   expect(parseConfig(text, FILE)).toEqual(inForce({}));

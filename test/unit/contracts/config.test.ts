@@ -10,7 +10,7 @@ describe('configSchema', () => {
       engine: 'auto',
       accelerator: 'auto',
       network: { mode: 'isolated', bridge_name: 'banger0', cidr: '10.77.0.0/20' },
-      vm_defaults: { cpus: 2, memory: 2 ** 30 },
+      vm_defaults: {},
       apt: {},
       build: { packages: [] },
       sources: {},

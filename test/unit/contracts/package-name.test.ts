@@ -77,7 +77,7 @@ describe('packageNameSchema', () => {
 describe('buildRequestSchema', () => {
   test.each([
     { from: 'base', packages: ['-y'] },
-    { from: 'base', without: ['agent'] },
+    { from: 'base', without: ['nosuch'] },
     { from: 'base', preset: 'huge' },
     { from: 'base', sizeBytes: 1.5 },
     { from: 'base', sizeBytes: -1 },

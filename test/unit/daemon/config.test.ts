@@ -20,7 +20,7 @@ test('an empty file is all defaults', () => {
   expect(parseConfig('# nothing\n', FILE)).toMatchObject({
     log_level: 'info',
     network: { mode: 'isolated' },
-    vm_defaults: { cpus: 2, memory: 2 ** 30 },
+    vm_defaults: {},
   });
 });
 
@@ -29,7 +29,7 @@ test('keys given in any form of TOML', () => {
   expect(parseConfig(text, FILE)).toMatchObject({
     engine: 'qemu',
     network: { mode: 'host', bridge_name: 'banger0' },
-    vm_defaults: { memory: 512 * 2 ** 20, cpus: 2 },
+    vm_defaults: { memory: 512 * 2 ** 20 },
     build: { packages: ['jq'] },
   });
 });

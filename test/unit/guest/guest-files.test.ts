@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { createGuestAssets } from '../../../src/adapters/guest-assets/guest-assets.ts';
@@ -9,6 +9,7 @@ import { rootfsAsset, ROOTFS_FILES } from '../../../src/core/builds/rootfs-files
 import { stepAssets } from '../../../src/core/builds/step-inputs.ts';
 import { REACHABILITY_FILES } from '../../../src/core/vms/guest-identity.ts';
 import { run } from '../../../src/host/process.ts';
+import { makeTempDir } from '../../support/temp-dir.ts';
 
 const GUEST = join(import.meta.dirname, '../../../guest');
 
@@ -18,6 +19,13 @@ async function filesBelow(dir: string): Promise<string[]> {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(GUEST, join(entry.parentPath, entry.name)))
     .toSorted();
+}
+
+/** The project's folder, and one in the place of what scripts/setup builds. */
+async function guestDirs(): Promise<{ readonly guest: string; readonly built: string }> {
+  const built = await makeTempDir();
+  for (const name of ['banger-agent', 'banger-agent.version']) await writeFile(join(built, name), name);
+  return { guest: GUEST, built };
 }
 
 const WHOLE_PLAN = planBuild(
@@ -82,7 +90,7 @@ test('what is written into a disk before its first boot is among them', () => {
 });
 
 test('every asset of every step can be read, with its digest', async () => {
-  const assets = createGuestAssets(GUEST);
+  const assets = createGuestAssets(await guestDirs());
   const paths = WHOLE_PLAN.steps.flatMap(stepAssets);
   expect(paths.length).toBeGreaterThan(STEP_NAMES.length);
   for (const path of paths) {
@@ -92,6 +100,11 @@ test('every asset of every step can be read, with its digest', async () => {
   }
 });
 
-test('an asset that is missing is a fault of the installation', async () => {
-  await expect(createGuestAssets(GUEST).read('steps/none.sh')).rejects.toMatchObject({ code: 'INTERNAL' });
+test('an asset that is missing is a fault of the installation, and one that is built of setup', async () => {
+  const assets = createGuestAssets(await guestDirs());
+  await expect(assets.read('steps/none.sh')).rejects.toMatchObject({ code: 'INTERNAL' });
+  await expect(assets.read('built/none')).rejects.toMatchObject({
+    code: 'INTERNAL',
+    hint: expect.stringContaining('scripts/setup'),
+  });
 });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { AGENT_BINARY, AGENT_LINK } from '../../../../src/core/builds/rootfs-files.ts';
 import { FIRST_FILES, FIRST_LINKS, REACHED_BY } from '../../../../src/adapters/bootstrap/first-files.ts';
 import { BOOT_PACKAGES, mmdebstrapArgv } from '../../../../src/adapters/bootstrap/package-set.ts';
 
@@ -44,13 +45,19 @@ test('a mirror of the config comes last', () => {
   );
 });
 
-test('a first image is reached by the network script, its unit, and sshd with our settings', () => {
-  expect(REACHED_BY.map(({ path }) => path).toSorted()).toEqual([
+test('a first image is reached by the network script, its unit, sshd with our settings, and the agent', () => {
+  expect(REACHED_BY.map(({ file }) => file.path).toSorted()).toEqual([
+    '/etc/modules-load.d/banger-agent.conf',
     '/etc/ssh/sshd_config.d/50-banger.conf',
     '/etc/systemd/network/10-banger.network',
+    '/etc/systemd/system/banger-agent.service',
     '/etc/systemd/system/banger-network.service',
+    '/usr/local/libexec/banger-agent',
+    '/usr/local/libexec/banger-agent.version',
     '/usr/local/libexec/banger-network-bootstrap',
   ]);
+  expect(REACHED_BY).toContainEqual({ file: AGENT_BINARY, asset: 'built/banger-agent' });
+  expect(FIRST_LINKS).toContainEqual(AGENT_LINK);
   expect(FIRST_LINKS).toContainEqual({
     path: '/etc/systemd/system/multi-user.target.wants/banger-network.service',
     target: '/etc/systemd/system/banger-network.service',

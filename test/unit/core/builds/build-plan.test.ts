@@ -40,37 +40,41 @@ function contentOf(plan: StepPlan, to: string): string | undefined {
 
 describe('which steps, in which order', () => {
   test.each<{ name: string; change: Partial<BuildRequest>; steps: string }>([
-    { name: 'dev', change: {}, steps: 'base packages network mise opencode tmux cleanup' },
-    { name: 'minimal', change: { preset: 'minimal' }, steps: 'base network cleanup' },
+    { name: 'dev', change: {}, steps: 'base packages network agent mise opencode tmux cleanup' },
+    { name: 'minimal', change: { preset: 'minimal' }, steps: 'base network agent cleanup' },
     {
       name: 'minimal with a package',
       change: { preset: 'minimal', packages: ['jq'] },
-      steps: 'base packages network cleanup',
+      steps: 'base packages network agent cleanup',
     },
     {
       name: 'everything',
       change: { docker: true, modulesPath: '/lib/modules/6.1', userScript: 'true' },
-      steps: 'base packages network mise opencode tmux docker modules user cleanup',
+      steps: 'base packages network agent mise opencode tmux docker modules user cleanup',
     },
     {
       name: 'minimal with everything asked for',
       change: { preset: 'minimal', docker: true, modulesPath: '/lib/modules/6.1', userScript: 'true' },
-      steps: 'base network docker modules user cleanup',
+      steps: 'base network agent docker modules user cleanup',
     },
     {
       name: 'dev without some, however often they are named',
       change: { without: ['tmux', 'mise', 'tmux'] },
-      steps: 'base packages network opencode cleanup',
+      steps: 'base packages network agent opencode cleanup',
     },
-    { name: 'without packages', change: { without: ['packages'] }, steps: 'base network mise opencode tmux cleanup' },
+    {
+      name: 'without packages',
+      change: { without: ['packages'] },
+      steps: 'base network agent mise opencode tmux cleanup',
+    },
     {
       name: 'without a step that the preset has not',
       change: { preset: 'minimal', without: ['docker', 'tmux'] },
-      steps: 'base network cleanup',
+      steps: 'base network agent cleanup',
     },
     {
-      name: 'without network and cleanup',
-      change: { preset: 'minimal', without: ['network', 'cleanup'] },
+      name: 'without network, agent and cleanup',
+      change: { preset: 'minimal', without: ['network', 'agent', 'cleanup'] },
       steps: 'base',
     },
   ])('$name', ({ change, steps }) => {
@@ -194,6 +198,16 @@ describe('inputs of single steps', () => {
   test('a modules tree whose version nobody knows is refused', () => {
     const plan = (): unknown => planBuild(request({ modulesPath: '/host/modules' }), config(), FACTS);
     expect(plan).toThrow(expect.objectContaining({ code: 'MODULES_INVALID' }));
+  });
+
+  test('the agent is what was built, with its version beside it', () => {
+    const plan = step('agent', planBuild(request(), config(), FACTS));
+    expect(plan.files.map(({ to, source }) => [to, 'asset' in source && source.asset])).toEqual([
+      ['banger-agent', 'built/banger-agent'],
+      ['banger-agent.version', 'built/banger-agent.version'],
+      ['banger-agent.service', 'rootfs/etc/systemd/system/banger-agent.service'],
+      ['banger-agent.conf', 'rootfs/etc/modules-load.d/banger-agent.conf'],
+    ]);
   });
 
   test('key and user script go as files, so that nothing in them is quoted', () => {

@@ -165,9 +165,9 @@ const AILMENTS: readonly Ailment[] = [
   },
   {
     what: 'a host smaller than its VMs',
-    facts: { memory: { totalBytes: GIB, availableBytes: GIB } },
+    facts: { memory: { totalBytes: GIB / 2, availableBytes: GIB / 2 } },
     check: 'memory',
-    message: 'The host has 1G of memory and a VM gets 1G',
+    message: 'The host has 512M of memory and a VM gets 512M',
     fix: '[vm_defaults] memory',
   },
   {
