@@ -4,50 +4,29 @@
 #
 # Inputs: BANGER_FILES/packages.txt   packages as apt takes them, one a line
 #         BANGER_FILES/apt.sh         guest/lib/apt.sh
+#         BANGER_FILES/apt-sources.sh guest/lib/apt-sources.sh
 #         BANGER_APT_MIRROR           optional; replaces the distribution's archive in apt's sources, for good
+#         BANGER_APT_SECURITY_MIRROR  optional; replaces the archive of its security updates, for good
 #         BANGER_APT_PROXY            optional; used while the step runs
 # By hand, as root in a guest:
-#   mkdir f && cp lib/apt.sh f/ && echo jq >f/packages.txt && BANGER_FILES=$PWD/f bash steps/packages.sh
+#   mkdir f && cp lib/apt*.sh f/ && echo jq >f/packages.txt && BANGER_FILES=$PWD/f bash steps/packages.sh
 set -euo pipefail
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 : "${BANGER_FILES:?is not set}"
 # shellcheck source-path=SCRIPTDIR source=../lib/apt.sh
 . "$BANGER_FILES/apt.sh"
-
-# Of all sources only the distribution's own archive is replaced, known by the last part of its address (`/debian`);
-# security updates and the user's own sources stay as they are.
-use_mirror() {
-  local archive file new found=''
-  # shellcheck source=/dev/null
-  archive=$(. /etc/os-release && echo "$ID")
-  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
-    [[ -f $file ]] || continue
-    new=$(mktemp)
-    awk -v mirror="$BANGER_APT_MIRROR" -v archive="$archive" '
-      /^[[:space:]]*(deb|deb-src|URIs:)[[:space:]]/ {
-        while (match($0, "[a-z+]+://[^[:space:]]+/" archive "/?([[:space:]]|$)")) {
-          tail = substr($0, RSTART, RLENGTH) ~ /[[:space:]]$/ ? 1 : 0
-          done = done substr($0, 1, RSTART - 1) mirror
-          $0 = substr($0, RSTART + RLENGTH - tail)
-        }
-        print done $0
-        done = ""
-        next
-      }
-      { print }' "$file" >"$new"
-    cmp -s "$new" "$file" || cat "$new" >"$file"
-    rm -f "$new"
-    ! grep -qF -- "$BANGER_APT_MIRROR" "$file" || found=yes
-  done
-  [[ -n $found ]] || echo "packages: no source of the archive \"$archive\" to replace by $BANGER_APT_MIRROR" >&2
-}
+# shellcheck source-path=SCRIPTDIR source=../lib/apt-sources.sh
+. "$BANGER_FILES/apt-sources.sh"
 
 main() {
-  local packages=()
+  local packages=() archive unused
   mapfile -t packages <"$BANGER_FILES/packages.txt"
-  if [[ -n ${BANGER_APT_MIRROR:-} ]]; then
-    use_mirror
+  # shellcheck source=/dev/null
+  archive=$(. /etc/os-release && echo "$ID")
+  unused=$(use_mirrors '' "$archive")
+  if [[ -n $unused ]]; then
+    echo "packages: no source of the archive \"$archive\" to replace by $unused" >&2
   fi
   hold_services
   apt_update

@@ -81,7 +81,12 @@ const vmDefaultsSchema = z.strictObject({
 });
 
 const aptSchema = z.strictObject({
-  mirror: urlSchema.optional().describe('Where Debian’s packages come from. Left out: the usual place.'),
+  mirror: urlSchema
+    .optional()
+    .describe('Where Debian’s packages come from: the release and its updates. Left out: the usual place.'),
+  security_mirror: urlSchema
+    .optional()
+    .describe('Where security updates come from; most mirrors have them elsewhere. Left out: the usual place.'),
   proxy: urlSchema.optional().describe('Proxy that apt goes through.'),
 });
 

@@ -97,7 +97,7 @@ export const ERRORS = catalogue({
   BOOTSTRAP_FAILED: {
     status: 502,
     title: 'The first image could not be made from packages',
-    hint: 'The last lines of the log say why; a mirror that cannot be reached is set by [apt] mirror.',
+    hint: 'The last lines of the log say why; [apt] mirror and security_mirror in the config set other places to fetch from.',
   },
   BUILD_STEP_FAILED: {
     status: 502,

@@ -150,8 +150,7 @@ export function compose(options: ComposeOptions): Composition {
     bootstrapper: createDebianBootstrapper({
       assets,
       uid: process.getuid?.() ?? 0,
-      mirror: config.apt.mirror,
-      proxy: config.apt.proxy,
+      apt: config.apt,
     }),
     operations,
     publish,

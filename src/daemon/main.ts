@@ -1,6 +1,6 @@
 /**
- * bangerd. Started by the CLI, in three steps of one process: read the config and make the network namespace outside;
- * take the lock and enter the namespace by exec; serve.
+ * bangerd. Started by the CLI, in two steps of one process: read the config, take the lock and make the network
+ * namespace outside; enter that by exec, and serve.
  *
  * On stdout it says one line of JSON: `{"ready":true,...}` once it serves, or `{"error":{...}}`. Status 75 (EX_TEMPFAIL,
  * sysexits.h) means that another daemon holds the lock.
@@ -15,6 +15,7 @@ import { BANGER_VERSION } from '../contracts/version.ts';
 import { AppError, toAppError } from '../core/app-error.ts';
 import { planAddresses } from '../core/networks/address-plan.ts';
 import { buildId, packageRoot } from '../host/build-id.ts';
+import { holdLock } from '../host/lock.ts';
 import { agentFiles, type Paths, resolvePaths } from '../host/paths.ts';
 import { bindResolvConf, compose, type Composition, ensureNamespace, removeUnusedNamespace } from './compose.ts';
 import { loadConfig } from './config.ts';
@@ -23,7 +24,7 @@ import { reconcile } from './reconcile.ts';
 import { ensureRuntimeDir } from './runtime-dir.ts';
 import { type RunningServer, startServer } from './server.ts';
 
-const LOCKED_STATUS = '75';
+const LOCKED_STATUS = 75;
 /** A small young generation: the daemon waits more than it computes, and 2 MB less of it stay resident. */
 const NODE_FLAGS = ['--max-semi-space-size=1'] as const;
 /** For making the namespace, and for finding everything again after a restart. */
@@ -67,21 +68,22 @@ async function main(argv: readonly string[]): Promise<void> {
   );
 }
 
-/** Replaces this process by one that holds the lock and, in mode `isolated`, lives in banger's own namespace. */
+/** Takes the lock, then replaces this process by one that, in mode `isolated`, lives in banger's own namespace. */
 async function enter(paths: Paths): Promise<never> {
   const config = await loadConfig(paths.configFile);
   await ensureRuntimeDir(paths.runtimeDir, process.getuid?.() ?? 0);
   // Whatever can be refused is refused before a namespace is made.
   planAddresses(config.network.cidr);
+  // And the lock comes before it: only who holds it makes the namespace, enters it, or takes it away.
+  if (!(await holdLock(paths.daemonLock))) process.exit(LOCKED_STATUS);
   const isolated = config.network.mode === 'isolated';
   const namespace = isolated
     ? await ensureNamespace({ paths, signal: AbortSignal.timeout(START_TIMEOUT_MS) })
     : { argvPrefix: [], hostAddresses: [] };
-  const lock = ['flock', '--nonblock', '--no-fork', '--conflict-exit-code', LOCKED_STATUS, paths.daemonLock];
   const self = [process.execPath, ...NODE_FLAGS, ...process.execArgv, process.argv[1] ?? ''];
   const flags = ['--inside', `--host-addresses=${namespace.hostAddresses.join(',')}`];
-  // By env, which looks the program up on PATH as a shell would; exec keeps the pid that the CLI knows.
-  process.execve?.('/usr/bin/env', ['env', ...lock, ...namespace.argvPrefix, ...self, ...flags], process.env);
+  // By env, which looks the program up on PATH as a shell would; exec keeps the lock, and the pid that the CLI knows.
+  process.execve?.('/usr/bin/env', ['env', ...namespace.argvPrefix, ...self, ...flags], process.env);
   throw new AppError('INTERNAL', 'The daemon could not enter its place: exec came back.');
 }
 

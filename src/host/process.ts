@@ -20,6 +20,8 @@ export interface RunOptions {
   /** Deadline; the whole process group is ended then. */
   readonly timeoutMs?: number;
   readonly input?: string | Uint8Array;
+  /** Without `input`: its stdin is ours, and not empty. */
+  readonly inheritsInput?: boolean;
   readonly cwd?: string;
   /** Added to our own environment; undefined takes a variable out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -92,7 +94,7 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   const child = start(command, args, {
     cwd: options.cwd,
     env: childEnvironment(options.env),
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [options.input !== undefined ? 'pipe' : options.inheritsInput ? 'inherit' : 'ignore', 'pipe', 'pipe'],
     // A group of its own, so that a deadline ends grandchildren too.
     detached: true,
   });

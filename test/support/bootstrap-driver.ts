@@ -11,8 +11,7 @@ const { signal } = new AbortController();
 const bootstrapper = createDebianBootstrapper({
   assets: { read: () => Promise.resolve({ content: new Uint8Array(), digest: '' }) },
   uid: process.getuid?.() ?? 0,
-  mirror: undefined,
-  proxy: undefined,
+  apt: {},
   mmdebstrapPath,
 });
 const staged = {

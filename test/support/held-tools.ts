@@ -4,8 +4,8 @@ import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findProgram } from '../../src/host/search-path.ts';
 
-/** What clones, grows and checks disks, joins networks, fetches sources and packages. */
-const TOOLS = ['cp', 'resize2fs', 'e2fsck', 'ip', 'git', 'mmdebstrap'] as const;
+/** What clones, grows and checks disks, joins networks, fetches sources and packages, takes the daemon's lock. */
+const TOOLS = ['cp', 'resize2fs', 'e2fsck', 'ip', 'git', 'mmdebstrap', 'flock'] as const;
 type Tool = (typeof TOOLS)[number];
 
 export interface HeldTools {

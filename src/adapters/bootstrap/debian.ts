@@ -1,10 +1,12 @@
 /** First images of Debian: mmdebstrap to a tar, the tree to ext4, nothing mounted where it could stay. */
-import { chmod, copyFile, mkdir, mkdtemp, readFile, readdir, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { BootstrapRequest } from '../../contracts/build.ts';
+import type { Config } from '../../contracts/config.ts';
 import { formatSize } from '../../contracts/size.ts';
 import { AppError } from '../../core/app-error.ts';
 import type { GuestAssets } from '../../core/builds/ports.ts';
+import { aptMirrors } from '../../core/builds/steps/apt.ts';
 import { parseDpkgStatus } from '../../core/images/dpkg-status.ts';
 import type { Bootstrapper, StagedImage } from '../../core/images/ports.ts';
 import type { StageContext, StageRunner } from '../../core/operations/operation-context.ts';
@@ -15,12 +17,10 @@ import { mmdebstrapArgv } from './package-set.ts';
 import { bootstrapFailure } from './tool-failure.ts';
 
 export interface DebianBootstrapperOptions {
-  /** The project's `guest/` folder: what a VM is reached by comes from there. */
+  /** The project's `guest/` folder: what a VM is reached by comes from there, and the hook of mmdebstrap. */
   readonly assets: GuestAssets;
   readonly uid: number;
-  /** `[apt] mirror` and `proxy` of the config. */
-  readonly mirror: string | undefined;
-  readonly proxy: string | undefined;
+  readonly apt: Config['apt'];
   /** Another program in mmdebstrap's place. */
   readonly mmdebstrapPath?: string;
 }
@@ -28,6 +28,9 @@ export interface DebianBootstrapperOptions {
 /** Debian's packages come from far away; an archive that sends nothing is given up by apt itself much earlier. */
 const PACKAGES_TIMEOUT_MS = 60 * 60_000;
 const UNPACK_TIMEOUT_MS = 10 * 60_000;
+/** Files of the guest folder; the hook finds its library beside itself. */
+const HOOK = 'bootstrap/setup-hook.sh';
+const HOOK_LIBRARY = 'lib/apt-sources.sh';
 /** What the smallest image needs on its way: tree and tar, then tree and image. */
 const LEAST_FREE_BYTES = 1.5 * 2 ** 30;
 
@@ -69,13 +72,13 @@ export function createDebianBootstrapper(options: DebianBootstrapperOptions): Bo
     { tarPath, workDir }: { readonly tarPath: string; readonly workDir: string },
     context: StageContext,
   ): Promise<void> {
-    const { mirror, proxy, uid, mmdebstrapPath } = options;
+    const { apt, uid, mmdebstrapPath } = options;
     const argv = mmdebstrapArgv({
       program: mmdebstrapPath ?? 'mmdebstrap',
       release: request.release,
       packages: request.packages,
       tarPath,
-      mirror,
+      hookPath: await layHook(workDir),
       mode: uid === 0 ? 'root' : 'unshare',
     });
     await run(argv, {
@@ -86,10 +89,21 @@ export function createDebianBootstrapper(options: DebianBootstrapperOptions): Bo
         TMPDIR: workDir,
         LC_ALL: 'C.UTF-8',
         // Of use on this host and for this run: the image's own apt must not know it.
-        ...(proxy === undefined ? {} : { http_proxy: proxy, https_proxy: proxy }),
+        ...(apt.proxy === undefined ? {} : { http_proxy: apt.proxy, https_proxy: apt.proxy }),
+        ...aptMirrors({ apt }),
       },
       onLine: (line) => context.log(line),
     });
+  }
+
+  /** @returns its path. */
+  async function layHook(workDir: string): Promise<string> {
+    const hookPath = join(workDir, basename(HOOK));
+    for (const asset of [HOOK, HOOK_LIBRARY]) {
+      const { content } = await options.assets.read(asset);
+      await writeFile(join(workDir, basename(asset)), content, { mode: 0o700 });
+    }
+    return hookPath;
   }
 }
 

@@ -21,15 +21,16 @@ export interface MmdebstrapOptions {
   readonly release: string;
   readonly packages: readonly string[];
   readonly tarPath: string;
-  /** Address of a Debian archive; absent: mmdebstrap's own choice, with the release's updates and security suites. */
-  readonly mirror: string | undefined;
+  /** guest/bootstrap/setup-hook.sh, where it was laid. */
+  readonly hookPath: string;
   /** `root`, or `unshare` for an ordinary user (mmdebstrap(1), MODES). */
   readonly mode: 'root' | 'unshare';
 }
 
 /**
  * mmdebstrap's command line. Nothing that is only true of this host (a proxy, retries) is given as an option of apt:
- * mmdebstrap writes those into the image.
+ * mmdebstrap writes those into the image. No mirror is named: only then does mmdebstrap give the image the release's
+ * updates and security suites, whose addresses the hook replaces where the config has others.
  */
 export function mmdebstrapArgv(options: MmdebstrapOptions): [string, ...string[]] {
   const packages = [...new Set([...BOOT_PACKAGES, ...options.packages])];
@@ -39,9 +40,9 @@ export function mmdebstrapArgv(options: MmdebstrapOptions): [string, ...string[]
     `--mode=${options.mode}`,
     '--format=tar',
     `--include=${packages.join(',')}`,
+    `--setup-hook=${options.hookPath}`,
     options.release,
     options.tarPath,
-    ...(options.mirror === undefined ? [] : [options.mirror]),
   ];
   if (options.mode === 'unshare') return argv;
   // As root mmdebstrap mounts into the tree it makes. In namespaces of its own every mount and every process of it

@@ -32,6 +32,7 @@ export const HOST_PROGRAMS = {
   nsenter: ['--version'],
   unshare: ['--version'],
   flock: ['--version'],
+  setpriv: ['--version'],
   pasta: ['--version'],
   ssh: ['-V'],
   git: ['--version'],
@@ -81,9 +82,9 @@ const PROGRAM_GROUPS: readonly ProgramGroup[] = [
   {
     check: 'util-linux',
     debianPackage: 'util-linux',
-    programs: ['nsenter', 'unshare', 'flock'],
+    programs: ['nsenter', 'unshare', 'flock', 'setpriv'],
     jobs: EVERY_JOB,
-    purpose: 'starts the daemon in its own network namespace',
+    purpose: 'starts the daemon in its own network namespace, and programs that end with it',
   },
   {
     check: 'pasta',

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createDebianBootstrapper } from '../../../src/adapters/bootstrap/debian.ts';
 import { AppError } from '../../../src/core/app-error.ts';
 import type { BootstrapRequest } from '../../../src/contracts/build.ts';
+import type { Config } from '../../../src/contracts/config.ts';
 import type { StagedImage } from '../../../src/core/images/ports.ts';
 import type { StageRunner } from '../../../src/core/operations/operation-context.ts';
 import { identifyProcess } from '../../../src/host/process-identity.ts';
@@ -83,7 +84,7 @@ async function bootstrap(
   options: {
     readonly request?: Partial<BootstrapRequest>;
     readonly signal?: AbortSignal;
-    readonly proxy?: string;
+    readonly apt?: Config['apt'];
   } = {},
 ): Promise<Trace & { packages: readonly string[] }> {
   const signal = options.signal ?? new AbortController().signal;
@@ -91,8 +92,7 @@ async function bootstrap(
   const bootstrapper = createDebianBootstrapper({
     assets: { read: async (path) => ({ content: Buffer.from(`asset ${path}\n`), digest: '' }) },
     uid: process.getuid?.() ?? 0,
-    mirror: undefined,
-    proxy: options.proxy,
+    apt: options.apt ?? {},
     mmdebstrapPath: await fakeMmdebstrap(body),
   });
   const request: BootstrapRequest = {
@@ -113,11 +113,11 @@ async function inImage(command: string): Promise<string> {
 test('makes rootfs, kernel and initrd, and says which packages are in it', async () => {
   const { stages, lines, packages } = await bootstrap(SMALL_SYSTEM, {
     request: { packages: ['git'] },
-    proxy: 'http://proxy.example:3128',
+    apt: { proxy: 'http://proxy.example:3128' },
   });
   expect(stages).toEqual(['packages', 'files', 'filesystem']);
   expect(packages).toEqual(['bash 5.2', 'zlib1g 1:1.2']);
-  expect(lines[0]).toMatch(/--variant=minbase .*openssh-server.*,git bookworm .*packages\.tar$/);
+  expect(lines[0]).toMatch(/--variant=minbase .*openssh-server.*,git --setup-hook=\S+ bookworm .*packages\.tar$/);
   expect(lines[1]).toBe('I: proxy: http://proxy.example:3128');
   expect((await readdir(staged.dir)).toSorted()).toEqual(['initrd', 'kernel', 'rootfs.ext4']);
   expect(await readFile(staged.kernelPath, 'utf8')).toBe('kernel\n');
@@ -127,6 +127,25 @@ test('makes rootfs, kernel and initrd, and says which packages are in it', async
   }
   expect((await stat(staged.rootfsPath)).size).toBe(64 * MIB);
   await run(['e2fsck', '-fn', staged.rootfsPath]);
+});
+
+test('the hook that sets up apt lies ready with its library and the mirrors, and names none by itself', async () => {
+  const look = `
+    for word; do case $word in --setup-hook=*) hook=\${word#*=};; esac; done
+    echo "I: $(stat -c %a $hook) $(cat $hook)" >&2
+    echo "I: $(cat \${hook%/*}/apt-sources.sh)" >&2
+    echo "I: \${BANGER_APT_MIRROR:-none} \${BANGER_APT_SECURITY_MIRROR:-none}" >&2`;
+  const told = async (apt: Config['apt']): Promise<string[]> => {
+    const { lines } = await bootstrap(`${look}\n${SMALL_SYSTEM}`, { apt });
+    for (const path of [staged.rootfsPath, staged.kernelPath, staged.initrdPath]) await rm(path);
+    return lines.slice(0, 3);
+  };
+  const files = ['I: 700 asset bootstrap/setup-hook.sh', 'I: asset lib/apt-sources.sh'];
+  expect(await told({})).toEqual([...files, 'I: none none']);
+  expect(await told({ mirror: 'http://m.example/debian', security_mirror: 'http://s.example/security' })).toEqual([
+    ...files,
+    'I: http://m.example/debian http://s.example/security',
+  ]);
 });
 
 test('lays out what a VM is reached by, with the modes it needs, and leaves out what is one machine’s own', async (context) => {

@@ -119,6 +119,28 @@ deb https://docker.example/linux/debian-extra bookworm stable
     expect(await result.read('packages.log')).not.toContain('no source of the archive');
   });
 
+  test('security updates have a mirror of their own, which no later build takes for the archive', async () => {
+    const apt = { mirror: MIRROR, security_mirror: 'http://10.0.0.1:3142/security/debian' };
+    const before = `deb http://archive.example/debian bookworm main
+deb http://archive.example/debian bookworm-updates main
+deb http://security.example/debian-security/ bookworm-security main
+`;
+    const after = `deb ${MIRROR} bookworm main
+deb ${MIRROR} bookworm-updates main
+deb ${apt.security_mirror} bookworm-security main
+`;
+    const result = await runSandbox(
+      `${STUBS}
+      rm -rf /etc/apt/sources.list.d; printf 'ID=debian\\n' >/etc/os-release; cp /run/work/before /etc/apt/sources.list
+      step packages; cp /etc/apt/sources.list /run/work/once; step packages; cp /etc/apt/sources.list /run/work/twice`,
+      { steps: planEverything({}, { apt }), files: { before } },
+    );
+    expect(result).toMatchObject({ exitStatus: 0, stderr: '' });
+    expect(await result.read('once')).toBe(after);
+    expect(await result.read('twice')).toBe(after);
+    expect(await result.read('packages.log')).not.toContain('no source of the archive');
+  });
+
   test('where there is nothing to replace the log says so', async () => {
     const result = await runSandbox(
       `${STUBS}

@@ -20,7 +20,7 @@ describe('configSchema', () => {
   test.each([
     { network: { bridge_name: 'br-1', cidr: '192.168.7.0/24', dns: '192.0.2.53' } },
     { vm_defaults: { memory: '1.5GiB', disk_size: '8G', cpus: 4 } },
-    { apt: { mirror: 'file:///srv/mirror', proxy: 'http://192.0.2.1:3142' } },
+    { apt: { mirror: 'file:///srv/mirror', security_mirror: 'http://s.test/x', proxy: 'http://192.0.2.1:3142' } },
     { sources: { tpm: { url: 'ssh://git@git.test/tpm', commit: COMMIT }, mise_version: '2025.12.0' } },
     { qemu_bin: '/opt/qemu/bin/qemu-system-x86_64', ssh_key_path: '/home/ann/.ssh/id_ed25519' },
   ])('takes %j', (file) => {
@@ -47,6 +47,7 @@ describe('configSchema', () => {
     ['no processor', { vm_defaults: { cpus: 0 } }],
     ['half a processor', { vm_defaults: { cpus: 1.5 } }],
     ['a mirror that is no URL', { apt: { mirror: 'mirror.test/debian' } }],
+    ['a security mirror that is no URL', { apt: { security_mirror: 's.test/debian' } }],
     ['a mirror with a quote', { apt: { mirror: "http://mirror.test/'debian" } }],
     ['a mirror with a newline', { apt: { mirror: 'http://mirror.test/\ndeb x' } }],
     ['a mirror that is an option', { apt: { mirror: '--option' } }],

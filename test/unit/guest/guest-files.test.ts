@@ -43,10 +43,11 @@ test('shellcheck finds nothing in any shell file', async () => {
   const scripts = [
     ...(await filesBelow('steps')),
     ...(await filesBelow('lib')).filter((path) => path.endsWith('.sh')),
+    ...(await filesBelow('bootstrap')),
     'rootfs/usr/local/libexec/banger-network-bootstrap',
     'rootfs/etc/profile.d/mise.sh',
   ];
-  expect(scripts).toHaveLength(STEP_NAMES.length + 3);
+  expect(scripts).toHaveLength(STEP_NAMES.length + 5);
   await run(['shellcheck', '--external-sources', '--shell=bash', ...scripts.slice(0, -2)], { cwd: GUEST });
   await run(['shellcheck', '--shell=dash', ...scripts.slice(-2)], { cwd: GUEST });
 });
@@ -73,7 +74,7 @@ test.each([...STEP_NAMES])('%s reads no variable and no file that its plan does 
     .join('\n');
   const given = [...(step?.files ?? []), ...(step?.fetches ?? []), ...(step?.trees ?? [])].map(({ to }) => to);
   for (const [, file] of code.matchAll(/\$BANGER_FILES\/([\w.-]+)/g)) expect(given).toContain(file);
-  const optional = ['BANGER_FILES', 'BANGER_NAMESERVERS', 'BANGER_APT_MIRROR', 'BANGER_APT_PROXY'];
+  const optional = ['BANGER_FILES', 'BANGER_NAMESERVERS', 'BANGER_APT_PROXY'];
   const variables = [...code.matchAll(/BANGER_[A-Z_]+/g)].map(([variable]) => variable);
   for (const variable of variables) expect([...Object.keys(step?.env ?? {}), ...optional]).toContain(variable);
 });

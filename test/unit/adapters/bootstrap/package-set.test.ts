@@ -8,7 +8,7 @@ const plain = {
   release: 'bookworm',
   packages: ['git', 'less'],
   tarPath: '/staging/packages.tar',
-  mirror: undefined,
+  hookPath: '/staging/setup-hook.sh',
 } as const;
 
 test('as an ordinary user mmdebstrap makes its own namespaces', () => {
@@ -18,6 +18,7 @@ test('as an ordinary user mmdebstrap makes its own namespaces', () => {
     '--mode=unshare',
     '--format=tar',
     `--include=${BOOT_PACKAGES.join(',')},git`,
+    '--setup-hook=/staging/setup-hook.sh',
     'bookworm',
     '/staging/packages.tar',
   ]);
@@ -36,12 +37,6 @@ test('as root it is given namespaces that end with it', () => {
   ]);
   expect(argv.slice(argv.indexOf('--') + 1)).toEqual(
     own.map((word) => (word === '--mode=unshare' ? '--mode=root' : word)),
-  );
-});
-
-test('a mirror of the config comes last', () => {
-  expect(mmdebstrapArgv({ ...plain, mode: 'unshare', mirror: 'http://mirror.example/debian' }).at(-1)).toBe(
-    'http://mirror.example/debian',
   );
 });
 

@@ -122,9 +122,17 @@ describe('packages', () => {
   });
 
   test('mirror and proxy reach the steps that use apt, and no other', () => {
-    const apt = { mirror: 'http://mirror.example/debian', proxy: 'http://proxy.example:3142' };
+    const apt = {
+      mirror: 'http://mirror.example/debian',
+      security_mirror: 'http://mirror.example/security',
+      proxy: 'http://proxy.example:3142',
+    };
     const plan = planBuild(request({ docker: true }), config({ apt }), FACTS);
-    expect(step('packages', plan).env).toEqual({ BANGER_APT_MIRROR: apt.mirror, BANGER_APT_PROXY: apt.proxy });
+    expect(step('packages', plan).env).toEqual({
+      BANGER_APT_MIRROR: apt.mirror,
+      BANGER_APT_SECURITY_MIRROR: apt.security_mirror,
+      BANGER_APT_PROXY: apt.proxy,
+    });
     expect(step('docker', plan).env).toEqual({ BANGER_APT_PROXY: apt.proxy });
     const others = plan.steps.filter(({ name }) => name !== 'packages' && name !== 'docker');
     for (const { env } of others) expect(JSON.stringify(env)).not.toContain('APT');

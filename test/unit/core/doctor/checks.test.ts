@@ -72,6 +72,7 @@ const AILMENTS: readonly Ailment[] = [
       ['nft', 'nftables', 'nftables'],
       ['flock', 'util-linux', 'util-linux'],
       ['nsenter', 'util-linux', 'util-linux'],
+      ['setpriv', 'util-linux', 'util-linux'],
       ['pasta', 'pasta', 'passt'],
       ['ssh', 'ssh-client', 'openssh-client'],
       ['git', 'git', 'git'],
