@@ -151,6 +151,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/vm-exec.ts')).vmExec,
   },
   {
+    words: 'vm cp',
+    summary: 'copy files and folders into a VM or out of it',
+    load: async () => (await import('./commands/vm-cp.ts')).vmCp,
+  },
+  {
     words: 'op list',
     summary: 'operations, newest first',
     load: async () => (await import('./commands/op-list.ts')).opList,

@@ -122,11 +122,11 @@ async function feed(
 ): Promise<void> {
   for await (const chunk of input ?? []) {
     for (let at = 0; at < chunk.length;) {
-      const taken = await room.take(Math.min(PIECE_BYTES, chunk.length - at));
-      // The command has ended.
-      if (taken === 0) return;
-      send({ kind: 'stdin', data: chunk.subarray(at, at + taken) });
-      at += taken;
+      const piece = chunk.subarray(at, at + PIECE_BYTES);
+      // Else the command has ended.
+      if (!(await room.take(piece.length))) return;
+      send({ kind: 'stdin', data: piece });
+      at += piece.length;
     }
   }
   send({ kind: 'stdinEnd' });
@@ -148,17 +148,19 @@ class Room {
     this.#wake();
   }
 
-  /** Waits until there is some. @returns how much of what is wanted; 0 where there will be none any more. */
-  async take(wanted: number): Promise<number> {
-    while (this.#bytes === 0 && !this.#isClosed) {
+  /**
+   * Waits until there is room for all of it: pieces that are cut to what room there is become ever smaller.
+   *
+   * @param wanted at most FIRST_ROOM_BYTES. @returns false where there will be none any more.
+   */
+  async take(wanted: number): Promise<boolean> {
+    while (this.#bytes < wanted && !this.#isClosed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    if (this.#isClosed) return 0;
-    const taken = Math.min(wanted, this.#bytes);
-    this.#bytes -= taken;
-    return taken;
+    this.#bytes -= wanted;
+    return !this.#isClosed;
   }
 }
 

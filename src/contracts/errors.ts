@@ -142,6 +142,11 @@ export const ERRORS = catalogue({
     title: 'The guest does not answer',
     hint: 'Look at the console, or restart the VM.',
   },
+  COPY_FAILED: {
+    status: 422,
+    title: 'Files could not be copied between host and guest',
+    hint: 'See `banger vm cp --help` for what goes where.',
+  },
   AGENT_UNREACHABLE: {
     status: 502,
     title: 'The agent in the guest does not answer',

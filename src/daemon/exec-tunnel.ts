@@ -16,6 +16,8 @@ import type { ReachedGuest } from '../core/vms/exec-service.ts';
 
 /** Of one frame with output, so that a client that reads piece by piece gets it so. */
 const PIECE_BYTES = 256 * 1024;
+/** Of room that is told at once. */
+const ROOM_STEP_BYTES = FIRST_ROOM_BYTES / 4;
 /** For the news that the VMM is gone to come after the connection to its guest was lost. */
 const NEWS_WAIT_MS = 3_000;
 
@@ -34,6 +36,10 @@ class ExecConversation {
   #program: Promise<GuestProgram> | undefined;
   /** Stdin that the client may still send. */
   #room = FIRST_ROOM_BYTES;
+  /** Stdin that the guest has not taken yet. */
+  #untakenBytes = 0;
+  /** Room that the client has not been told of yet. */
+  #untoldBytes = 0;
 
   constructor(guest: ReachedGuest, client: Duplex) {
     this.#guest = guest;
@@ -88,10 +94,7 @@ class ExecConversation {
   #apply(program: GuestProgram, message: Exclude<ExecMessage, { kind: 'start' }>): void {
     switch (message.kind) {
       case 'stdin':
-        void program.write(message.data).then(() => {
-          this.#room += message.data.length;
-          return this.#send({ kind: 'room', bytes: message.data.length });
-        });
+        void this.#write(program, message.data);
         break;
       case 'stdinEnd':
         program.endInput();
@@ -103,6 +106,19 @@ class ExecConversation {
         program.signal(message.signal);
         break;
     }
+  }
+
+  /** The client is told of room in large pieces, and of all of it where it may be waiting for that. */
+  async #write(program: GuestProgram, data: Uint8Array): Promise<void> {
+    this.#untakenBytes += data.length;
+    await program.write(data);
+    this.#untakenBytes -= data.length;
+    this.#untoldBytes += data.length;
+    if (this.#untakenBytes > 0 && this.#untoldBytes < ROOM_STEP_BYTES) return;
+    const bytes = this.#untoldBytes;
+    this.#untoldBytes = 0;
+    this.#room += bytes;
+    await this.#send({ kind: 'room', bytes });
   }
 
   async #open(request: unknown): Promise<GuestProgram> {

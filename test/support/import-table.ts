@@ -48,7 +48,11 @@ const ROWS: Readonly<Record<string, Row>> = {
   core: { layers: ['core', 'contracts'], packages: [], builtins: PURE_BUILTINS },
   host: { layers: ['host'], packages: [], builtins: 'all' },
   adapters: { layers: ['core', 'contracts', 'host'], packages: [], builtins: 'all' },
-  client: { layers: ['client', 'contracts', 'host'], packages: ['eventsource-parser', 'zod'], builtins: 'all' },
+  client: {
+    layers: ['client', 'contracts', 'host'],
+    packages: ['eventsource-parser', 'tar-stream', 'zod'],
+    builtins: 'all',
+  },
   cli: {
     layers: ['cli', 'contracts', 'client'],
     packages: ['commander', '@bomb.sh/tab', 'listr2', 'cli-table3', 'picocolors', 'semver', 'zod'],
