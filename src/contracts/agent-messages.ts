@@ -109,7 +109,7 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('error'), id: requestId, code: z.enum(AGENT_ERROR_CODES), message: z.string().max(1000) }),
   z.discriminatedUnion('event', [
     z.object({ type: z.literal('event'), event: z.literal('stage'), stage: z.enum(AGENT_STAGES), sinceBootMs: count }),
-    /** Network and sshd are there; sent once a boot, and told again by a later welcome's `stages`. */
+    /** Network and sshd are there; sent once in an agent's life, and told again by a later welcome's `stages`. */
     z.object({ type: z.literal('event'), event: z.literal('ready'), stages: stagesSchema.required() }),
     z.object({ type: z.literal('event'), event: z.literal('ports'), ports: portsSchema }),
   ]),

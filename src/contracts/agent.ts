@@ -15,7 +15,10 @@
  * ```
  *
  * A hello begins a session, whatever was before it: requests of an older one are forgotten, subscriptions end. What comes
- * before the welcome that bears the hello's `session` belongs to an older one and is dropped.
+ * before the welcome that bears the hello's `session` belongs to an older one and is dropped. Half a frame of an older
+ * session may stand in the stream where a new one begins, so both sides send a newline before `hello` and before
+ * `welcome` or `refused`; an empty line is no frame and is passed over. An agent that was started anew, or whose host
+ * left too much unread, has no session: it answers requests with the error `no-session` until the next hello.
  *
  * This file has no code but constants, so that the agent, which has 1 MB in all, can share it; the schemas that banger
  * checks a guest's words with, and the types of both, are in agent-messages.ts.
@@ -47,6 +50,6 @@ export const AGENT_STAGES = ['agent', 'network', 'ssh'] as const;
 export type AgentStage = (typeof AGENT_STAGES)[number];
 
 /** Why a request was not done. */
-export const AGENT_ERROR_CODES = ['unknown-method', 'bad-request', 'busy', 'failed'] as const;
+export const AGENT_ERROR_CODES = ['no-session', 'unknown-method', 'bad-request', 'busy', 'failed'] as const;
 
 export type AgentErrorCode = (typeof AGENT_ERROR_CODES)[number];
