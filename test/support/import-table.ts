@@ -32,6 +32,8 @@ const PURE_BUILTINS = [
 
 /** A library belongs to the one adapter that wraps it. */
 const ADAPTER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  // A guest's words are checked by the contracts' own schemas.
+  agent: ['zod'],
   bootstrap: ['tar-stream'],
   // Records are parsed by the contracts' own schemas.
   folders: ['zod'],
