@@ -105,7 +105,8 @@ function noise(random: SeededRandom, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => (11 + random.below(255)) % 256));
 }
 
-function mutate(random: SeededRandom, frame: Buffer): Buffer {
+/** The same with one to four bytes, or stretches, left out, added or changed. */
+export function mutate(random: SeededRandom, frame: Buffer): Buffer {
   let mutant = frame;
   for (let left = 1 + random.below(4); left > 0; left -= 1) {
     const at = random.below(mutant.length);

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { MAX_FRAME_BYTES } from '../../contracts/agent.ts';
+import { type AgentErrorCode, MAX_FRAME_BYTES } from '../../contracts/agent.ts';
 import {
   AGENT_METHODS,
   agentMessageSchema,
@@ -19,6 +19,9 @@ import { RequestTable } from './request-table.ts';
 
 /** Frames that break the protocol, after which an agent is not listened to any longer; a sound one sends none. */
 const MAX_BROKEN_FRAMES = 100;
+
+/** Another process than the one that welcomed us answers, or one that has dropped what we did not read. */
+const NO_SESSION: AgentErrorCode = 'no-session';
 
 /** What this build knows how to read; a newer agent may tell more, which is its right. */
 const KNOWN_EVENTS: Readonly<Record<AgentEvent['event'], true>> = { stage: true, ready: true, ports: true };
@@ -133,6 +136,15 @@ export class FramedAgentSession implements AgentSession {
     const request = this.#requests.answered(frame['id']);
     if (request === undefined) {
       this.#countBroken();
+      return;
+    }
+    if (frame['type'] === 'error' && frame['code'] === NO_SESSION) {
+      const reason = new AppError(
+        'AGENT_UNREACHABLE',
+        'The agent in the guest has forgotten us and must be greeted again.',
+      );
+      if (request !== 'late') request.reject(reason);
+      this.#wire.end(reason);
       return;
     }
     this.#sendWaiting();

@@ -53,7 +53,7 @@ export class AgentWire {
   }
 
   send(message: HostMessage): void {
-    // The agent may hold half a frame of a daemon that was killed; without an end of its own it would swallow the hello.
+    // The agent may hold half a frame of a daemon that was killed, which would swallow the hello if it had no end.
     const lead = message.type === 'hello' ? '\n' : '';
     if (!this.#reason) this.#stream.write(`${lead}${JSON.stringify(message)}\n`);
   }

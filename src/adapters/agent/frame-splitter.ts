@@ -14,9 +14,9 @@ export type FramePiece =
       readonly sizeBytes: number;
     }
   /** A line that is too long to be a frame, piece by piece up to its newline; none of it is kept. */
-  | { readonly kind: 'overlong'; readonly isFirst: boolean; readonly sizeBytes: number };
+  | { readonly kind: 'overlong'; readonly sizeBytes: number };
 
-/** Cuts a guest's stream into lines. Holds at most one line of `MAX_FRAME_BYTES`, and copies no byte of it more than a few times. */
+/** Cuts a guest's stream into lines. Holds one line of `MAX_FRAME_BYTES` at most; copies a byte a few times at most. */
 export class FrameSplitter {
   #held = NOTHING;
   #heldBytes = 0;
@@ -31,13 +31,10 @@ export class FrameSplitter {
       const part = chunk.subarray(start, hasEnd ? newline : chunk.length);
       start += part.length + (hasEnd ? 1 : 0);
       const sizeBytes = this.#heldBytes + part.length + (hasEnd ? 1 : 0);
-      if (this.#isSkipping) {
-        this.#isSkipping = !hasEnd;
-        yield { kind: 'overlong', isFirst: false, sizeBytes };
-      } else if (this.#heldBytes + part.length >= MAX_FRAME_BYTES) {
+      if (this.#isSkipping || this.#heldBytes + part.length >= MAX_FRAME_BYTES) {
         this.#forget();
         this.#isSkipping = !hasEnd;
-        yield { kind: 'overlong', isFirst: true, sizeBytes };
+        yield { kind: 'overlong', sizeBytes };
       } else if (hasEnd) {
         yield { kind: 'line', bytes: this.#complete(part), sizeBytes };
       } else {

@@ -58,7 +58,7 @@ export class RequestTable {
     return this.#open.size - this.#awaited.size >= MAX_OPEN_REQUESTS;
   }
 
-  /** The agent has answered. @returns undefined where no request bears this number; `late` where nobody waits for it. */
+  /** The agent has answered. @returns undefined where no request has this number; `late` where nobody waits for it. */
   answered(id: unknown): PendingRequest | 'late' | undefined {
     const request = this.#open.get(id as number);
     if (!request) return undefined;

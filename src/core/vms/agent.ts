@@ -15,8 +15,9 @@ export interface AgentSession {
   /** Settles with the reason, in words, once the session is over, whoever ended it; never rejects. */
   readonly closed: Promise<string>;
   /**
-   * @throws AppError AGENT_FAILED where the agent refuses or answers what cannot be read, AGENT_UNREACHABLE past the
-   * deadline or where the session ends first; the signal's reason where it is aborted.
+   * @throws AppError AGENT_FAILED where the agent refuses, answers what cannot be read or breaks the protocol so often
+   * that the session ends; AGENT_UNREACHABLE past the deadline, where the session ends otherwise or too many requests
+   * wait; the signal's reason where it is aborted.
    */
   request<Method extends AgentMethod>(
     method: Method,
@@ -32,8 +33,8 @@ export interface AgentSession {
 export interface AgentConnector {
   /**
    * Greets the agent at the other end of a stream and waits for its welcome, which may come minutes later: the stream
-   * is open before the guest has booted. Nothing is sent twice and nobody polls. Events that came along with the welcome
-   * are told to whoever subscribes before he waits for anything else.
+   * is open before the guest has booted. Nothing is sent twice and nobody polls. Events that came along with the
+   * welcome are told to whoever subscribes before he waits for anything else.
    *
    * @throws AppError AGENT_UNREACHABLE where the stream ends first, AGENT_FAILED where the agent knows no generation
    * that we know or breaks the protocol; the signal's reason where it is aborted. The stream is closed then.

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type Duplex, duplexPair } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AGENT_PROTOCOL, AGENT_STAGES, OLDEST_AGENT_PROTOCOL, type AgentStage } from '../../../src/contracts/agent.ts';
 import {
   AGENT_METHODS,
@@ -140,7 +141,7 @@ export class FakeAgent {
     if (!message) this.violations.push(line);
     else if (message.type === 'hello') this.#greet(host, message);
     else if (host.isWelcomed) this.#work(host, message);
-    else this.violations.push(line);
+    else send(host, { type: 'error', id: message.id, code: 'no-session', message: 'say hello first' });
   }
 
   #greet(host: Host, { session, oldest, newest }: Hello): void {
@@ -250,6 +251,8 @@ function send(host: Host, message: AgentMessage): void {
 async function writeWithoutEnd(stream: Duplex, text: string): Promise<void> {
   while (!stream.destroyed) {
     if (!stream.write(text)) await drainedOrClosed(stream);
+    // In memory a stream is read within the same turn: nobody else would ever have one.
+    await nextTurn();
   }
 }
 

@@ -50,7 +50,7 @@ describe('the greeting', () => {
 
   test('is said anew to an agent that hails: the one before may have taken it along', async () => {
     const peer = new AgentPeer();
-    const connecting = createAgentConnector().connect(peer.host, new AbortController().signal);
+    const connecting = connector.connect(peer.host, NEVER);
     await settled();
     const first = peer.session;
     peer.send({ type: 'hail' });
@@ -66,7 +66,7 @@ describe('the greeting', () => {
   test('is not said without end to one that only hails', async () => {
     const peer = new AgentPeer();
     const giveUp = new AbortController();
-    const connecting = createAgentConnector().connect(peer.host, giveUp.signal);
+    const connecting = connector.connect(peer.host, giveUp.signal);
     await settled();
     peer.send(...Array.from({ length: 500 }, () => ({ type: 'hail' })));
     await settled();
@@ -97,6 +97,17 @@ describe('the greeting', () => {
     peer.send(STAGE);
     await settled();
     expect(events).toEqual([STAGE]);
+  });
+
+  test('half a frame that a killed process left, on either side, swallows neither hello nor welcome', async () => {
+    const agent = fakeAgent();
+    const host = agent.connect();
+    host.write('{"type":"request","id":1,"meth');
+    agent.sendRaw('{"type":"event","ev');
+    const session = await connector.connect(host, NEVER);
+    expect(session.welcome.protocol).toBe(1);
+    expect(agent.violations).toEqual(['{"type":"request","id":1,"meth']);
+    session.close();
   });
 
   test('events that come along with the welcome reach who subscribes at once', async () => {

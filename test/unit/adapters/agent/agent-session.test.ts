@@ -56,15 +56,18 @@ describe('a request', () => {
     expect(await Promise.all(results)).toEqual([{ tookMs: 10 }, { tookMs: 20 }, { tookMs: 30 }]);
   });
 
-  test.each(AGENT_ERROR_CODES)('fails in the agent’s words, made harmless: %s', async (code) => {
-    const message = 'no\u001b[2J\r\n\u0000\u009b \u202eyaw\u2028 \ud800 ä';
-    const { session } = await sessionWith({ answers: { sync: { error: { code, message } } } });
-    await expect(session.request('sync', {}, SOON)).rejects.toMatchObject({
-      code: 'AGENT_FAILED',
-      message: 'The agent in the guest could not do sync: no?[2J???? ?yaw? ? ä',
-      details: { method: 'sync', agentCode: code },
-    });
-  });
+  test.each(AGENT_ERROR_CODES.filter((code) => code !== 'no-session'))(
+    'fails in the agent’s words, made harmless: %s',
+    async (code) => {
+      const message = 'no\u001b[2J\r\n\u0000\u009b \u202eyaw\u2028 \ud800 ä';
+      const { session } = await sessionWith({ answers: { sync: { error: { code, message } } } });
+      await expect(session.request('sync', {}, SOON)).rejects.toMatchObject({
+        code: 'AGENT_FAILED',
+        message: 'The agent in the guest could not do sync: no?[2J???? ?yaw? ? ä',
+        details: { method: 'sync', agentCode: code },
+      });
+    },
+  );
 
   test.each([
     ['of another shape', '{"type":"reply","id":1,"result":{"tookMs":"long"}}'],
@@ -403,6 +406,27 @@ describe('the end of a session', () => {
     await settled();
     session.close();
     expect(await session.closed).toBe('The session with the agent was let go.');
+  });
+
+  test('where the agent was started anew: its session is of no use, and whoever waits learns it', async () => {
+    const { agent, session } = await sessionWith({ answers: { sync: 'never' } });
+    const waiting = outcomeOf(session.request('sync', {}, SOON));
+    await agent.asked('sync');
+    agent.restart();
+    const forgotten = {
+      code: 'AGENT_UNREACHABLE',
+      message: 'The agent in the guest has forgotten us and must be greeted again.',
+    };
+    await expect(session.request('health', {}, SOON)).rejects.toMatchObject(forgotten);
+    expect(await waiting).toMatchObject(forgotten);
+    expect(await session.closed).toBe(forgotten.message);
+  });
+
+  test('where the agent says so only after the deadline', async () => {
+    const { peer, session } = await welcomedPeer();
+    await expect(session.request('sync', {}, { timeoutMs: 1 })).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+    peer.send({ type: 'error', id: 1, code: 'no-session', message: '' });
+    expect(await session.closed).toMatch(/forgotten us/);
   });
 
   test('at the first request', async () => {
