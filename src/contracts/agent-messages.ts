@@ -126,7 +126,6 @@ export type AgentMethod = keyof typeof AGENT_METHODS;
 export type AgentParams<Method extends AgentMethod> = z.infer<(typeof AGENT_METHODS)[Method]['params']>;
 export type AgentResult<Method extends AgentMethod> = z.infer<(typeof AGENT_METHODS)[Method]['result']>;
 
-export type AgentHealth = AgentResult<'health'>;
 export type AgentStats = AgentResult<'stats'>;
 export type AgentPorts = AgentResult<'ports'>;
 export type ListeningPort = AgentPorts['listening'][number];

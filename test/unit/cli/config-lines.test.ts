@@ -24,7 +24,7 @@ const WHOLE: z.input<typeof configSchema> = {
   default_image_name: 'dev',
   network: { mode: 'host', bridge_name: 'br-1', cidr: '192.168.7.0/24', dns: '192.0.2.53' },
   vm_defaults: { cpus: 4, memory: '1.5GiB', disk_size: '8G' },
-  apt: { mirror: 'file:///srv/mirror', proxy: 'http://192.0.2.1:3142' },
+  apt: { mirror: 'file:///srv/mirror', security_mirror: 'file:///srv/security', proxy: 'http://192.0.2.1:3142' },
   build: { packages: ['git', 'curl=7.88.1-10'] },
   sources: {
     mise_version: '2025.12.0',
