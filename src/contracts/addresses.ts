@@ -37,6 +37,7 @@ export const ADDRESSES = {
   vmStop: { method: 'POST', path: '/vms/{name}/stop', kind: 'operation' },
   vmDelete: { method: 'DELETE', path: '/vms/{name}', kind: 'operation' },
   vmSshAccess: { method: 'GET', path: '/vms/{name}/ssh', kind: 'sync' },
+  vmPorts: { method: 'GET', path: '/vms/{name}/ports', kind: 'sync' },
   vmTunnel: { method: 'GET', path: '/vms/{name}/tcp/{port}', kind: 'tunnel' },
   operationList: { method: 'GET', path: '/operations', kind: 'sync' },
   operationShow: { method: 'GET', path: '/operations/{id}', kind: 'sync' },

@@ -12,6 +12,7 @@ import { imageHistorySchema, imageSchema, registerImageRequestSchema } from './i
 import { nameSchema } from './name.ts';
 import { operationSchema } from './operation.ts';
 import { createVmRequestSchema, sshAccessSchema, vmSchema } from './vm.ts';
+import { vmPortsSchema } from './vm-ports.ts';
 
 export interface Route extends Address {
   readonly summary: string;
@@ -186,6 +187,13 @@ export const ROUTES = table({
     params: byName,
     reply: sshAccessSchema,
     errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID'],
+  },
+  vmPorts: {
+    ...ADDRESSES.vmPorts,
+    summary: 'What listens in a VM, and how the host reaches it',
+    params: byName,
+    reply: vmPortsSchema,
+    errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'AGENT_UNREACHABLE', 'AGENT_FAILED'],
   },
   vmTunnel: {
     ...ADDRESSES.vmTunnel,

@@ -16,7 +16,14 @@ import { AppError, toAppError } from '../core/app-error.ts';
 import { planAddresses } from '../core/networks/address-plan.ts';
 import { buildId, packageRoot } from '../host/build-id.ts';
 import { type Paths, resolvePaths } from '../host/paths.ts';
-import { bindResolvConf, compose, type Composition, ensureNamespace, removeUnusedNamespace } from './compose.ts';
+import {
+  bindResolvConf,
+  compose,
+  type Composition,
+  ensureNamespace,
+  removeUnusedNamespace,
+  startWaiters,
+} from './compose.ts';
 import { loadConfig } from './config.ts';
 import { type Log, openLog } from './log.ts';
 import { reconcile } from './reconcile.ts';
@@ -57,6 +64,10 @@ async function main(argv: readonly string[]): Promise<void> {
     const { reportHost } = await import('./doctor.ts');
     return void process.stdout.write(`${JSON.stringify(await reportHost(paths, values.for))}\n`);
   }
+  if (positionals[0] === 'dns') {
+    const { runDns } = await import('./dns.ts');
+    return void process.stdout.write(`${JSON.stringify(await runDns(paths, positionals[1] ?? ''))}\n`);
+  }
   if (!values.inside) return enter(paths);
   // V8's compilers neither hurry nor run beside each other: after some hundred requests 7 MB less are resident. Set
   // here and not on the command line, where a Node that does not know the flag would refuse to start.
@@ -74,9 +85,13 @@ async function enter(paths: Paths): Promise<never> {
   // Whatever can be refused is refused before a namespace is made.
   planAddresses(config.network.cidr);
   const isolated = config.network.mode === 'isolated';
-  const namespace = isolated
-    ? await ensureNamespace({ paths, signal: AbortSignal.timeout(START_TIMEOUT_MS) })
-    : { argvPrefix: [], hostAddresses: [] };
+  const [namespace] = await Promise.all([
+    isolated
+      ? ensureNamespace({ paths, signal: AbortSignal.timeout(START_TIMEOUT_MS) })
+      : { argvPrefix: [], hostAddresses: [] },
+    // Here and not later: nobody comes back out of the namespace. Without them guests run, and are not published.
+    config.network.publish_ports && startWaiters({ paths }).catch((error: unknown) => console.error(error)),
+  ]);
   const lock = ['flock', '--nonblock', '--no-fork', '--conflict-exit-code', LOCKED_STATUS, paths.daemonLock];
   const self = [process.execPath, ...NODE_FLAGS, ...process.execArgv, process.argv[1] ?? ''];
   const flags = ['--inside', `--host-addresses=${namespace.hostAddresses.join(',')}`];
@@ -125,6 +140,7 @@ async function begin(paths: Paths, config: Config, hostAddresses: readonly strin
     facts: { ...daemonFacts(paths, config), stop },
   });
   await reconcile(composition.reconcile, AbortSignal.timeout(START_TIMEOUT_MS));
+  composition.publishing.changed();
   const server = await startServer({
     socketPath: paths.daemonSocket,
     handlers: composition.handlers,

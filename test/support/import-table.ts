@@ -35,6 +35,8 @@ const ADAPTER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   bootstrap: ['tar-stream'],
   // Records are parsed by the contracts' own schemas.
   folders: ['zod'],
+  forwarder: ['zod'],
+  'host-resolver': ['zod'],
   names: ['unique-names-generator'],
   sources: ['semver', 'tar-stream'],
   ssh: ['ssh2', 'tar-stream'],
@@ -46,6 +48,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   core: { layers: ['core', 'contracts'], packages: [], builtins: PURE_BUILTINS },
   host: { layers: ['host'], packages: [], builtins: 'all' },
   adapters: { layers: ['core', 'contracts', 'host'], packages: [], builtins: 'all' },
+  forwarder: { layers: ['forwarder', 'contracts', 'host'], packages: ['dns-packet'], builtins: 'all' },
   client: { layers: ['client', 'contracts', 'host'], packages: ['eventsource-parser', 'zod'], builtins: 'all' },
   cli: {
     layers: ['cli', 'contracts', 'client'],
