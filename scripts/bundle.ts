@@ -1,6 +1,6 @@
 /**
- * Makes dist/: the CLI and the daemon, each with the parts it loads when they are needed. `bin/banger` runs it while it is
- * fresh. Does nothing where the sources' content is that of the last bundle, `--force` apart.
+ * Makes dist/: the CLI, the daemon and its forwarder, each with the parts it loads when they are needed. `bin/banger` runs
+ * it while it is fresh. Does nothing where the sources' content is that of the last bundle, `--force` apart.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -65,6 +65,12 @@ async function bundle(id: string): Promise<void> {
   });
   await build({
     ...common,
+    input: { forwarder: 'src/forwarder/main.ts' },
+    // It is to be small: this way Node's loader for ES modules stays out.
+    output: { dir: work, format: 'cjs', entryFileNames: '[name].cjs', minify },
+  });
+  await build({
+    ...common,
     input: { daemon: 'src/daemon/main.ts' },
     // ssh2 looks for native parts beside its own files.
     external: ['ssh2', 'cpu-features'],
@@ -89,10 +95,10 @@ function withoutExecutables(): Plugin {
   };
 }
 
-/** Puts the parts in their place first and the two programs last, each by a rename. */
+/** Puts the parts in their place first and the programs last, each by a rename. */
 function publish(id: string): void {
   const made = readdirSync(work);
-  const isProgram = (name: string): boolean => name === 'cli.cjs' || name === 'daemon.mjs';
+  const isProgram = (name: string): boolean => ['cli.cjs', 'daemon.mjs', 'forwarder.cjs'].includes(name);
   for (const name of made.toSorted((a, b) => Number(isProgram(a)) - Number(isProgram(b)))) {
     renameSync(join(work, name), join(DIST, name));
   }

@@ -19,6 +19,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   op: 'operations: what runs and what has run',
   daemon: 'the daemon, which starts by itself',
   config: 'the config file and what is in force',
+  dns: 'guests’ names in the host’s resolver',
 };
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -156,6 +157,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/vm-cp.ts')).vmCp,
   },
   {
+    words: 'vm ports',
+    summary: 'what listens in VMs, and how the host reaches it',
+    load: async () => (await import('./commands/vm-ports.ts')).vmPorts,
+  },
+  {
     words: 'op list',
     summary: 'operations, newest first',
     load: async () => (await import('./commands/op-list.ts')).opList,
@@ -204,6 +210,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     words: 'config path',
     summary: 'where the config file is',
     load: async () => (await import('./commands/config-path.ts')).configPath,
+  },
+  {
+    words: 'dns enable',
+    summary: 'have the host resolve NAME.vm; changes the host’s resolver, as root',
+    load: async () => (await import('./commands/dns-enable.ts')).dnsEnable,
+  },
+  {
+    words: 'dns disable',
+    summary: 'take back what `dns enable` has done',
+    load: async () => (await import('./commands/dns-disable.ts')).dnsDisable,
+  },
+  {
+    words: 'dns status',
+    summary: 'whether the host resolves NAME.vm, and by what',
+    load: async () => (await import('./commands/dns-status.ts')).dnsStatus,
   },
   {
     words: 'completion',

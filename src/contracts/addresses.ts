@@ -49,6 +49,7 @@ export const ADDRESSES = {
   vmStats: { method: 'GET', path: '/vms/{name}/stats', kind: 'sync' },
   vmDelete: { method: 'DELETE', path: '/vms/{name}', kind: 'operation' },
   vmSshAccess: { method: 'GET', path: '/vms/{name}/ssh', kind: 'sync' },
+  vmPorts: { method: 'GET', path: '/vms/{name}/ports', kind: 'sync' },
   vmTunnel: { method: 'GET', path: '/vms/{name}/tcp/{port}', kind: 'tunnel', protocol: 'banger-tcp' },
   vmExec: { method: 'GET', path: '/vms/{name}/exec', kind: 'tunnel', protocol: 'banger-exec' },
   operationList: { method: 'GET', path: '/operations', kind: 'sync' },

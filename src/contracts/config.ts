@@ -62,6 +62,12 @@ const networkSchema = z.strictObject({
     .ipv4('give an IPv4 address such as 192.0.2.53')
     .optional()
     .describe('Name server for guests. Left out: what the host uses.'),
+  publish_ports: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether guests’ names and listening ports appear on the host’s loopback. Every user of the host reaches them.',
+    ),
 });
 
 const vmDefaultsSchema = z.strictObject({

@@ -180,6 +180,21 @@ export const ERRORS = catalogue({
     title: 'The network for guests could not be set up',
     hint: '`banger doctor` tells what is missing.',
   },
+  RESOLVER_UNSUPPORTED: {
+    status: 501,
+    title: 'The host resolves names in a way that banger cannot add to',
+    hint: 'Have your resolver forward the zone by hand; `banger dns status` tells to where.',
+  },
+  RESOLVER_CONFLICT: {
+    status: 409,
+    title: 'A file for the host’s resolver is not as banger would have it',
+    hint: 'Look at the file that is named; `banger dns status` tells what was made.',
+  },
+  RESOLVER_FAILED: {
+    status: 502,
+    title: 'The host’s resolver could not be told of the guests’ names',
+    hint: 'Its own words are in the message; `banger dns status` tells how it stands.',
+  },
   ADDRESSES_EXHAUSTED: {
     status: 507,
     title: 'No address is free in the network',

@@ -20,6 +20,7 @@ import {
   vmSchema,
   vmStatsSchema,
 } from './vm.ts';
+import { vmPortsSchema } from './vm-ports.ts';
 
 export interface Route extends Address {
   readonly summary: string;
@@ -238,6 +239,13 @@ export const ROUTES = table({
     params: byName,
     reply: sshAccessSchema,
     errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID'],
+  },
+  vmPorts: {
+    ...ADDRESSES.vmPorts,
+    summary: 'What listens in a VM, and how the host reaches it',
+    params: byName,
+    reply: vmPortsSchema,
+    errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'AGENT_UNREACHABLE', 'AGENT_FAILED'],
   },
   vmTunnel: {
     ...ADDRESSES.vmTunnel,

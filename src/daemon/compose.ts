@@ -1,4 +1,5 @@
 /** The composition root: the only file that knows which adapter stands behind which port. */
+import { existsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { Config } from '../contracts/config.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
@@ -9,12 +10,15 @@ import { dialGuest } from '../adapters/dial/guest-dial.ts';
 import { createDisks } from '../adapters/disks/disks.ts';
 import { createImageFolders } from '../adapters/folders/image-folders.ts';
 import { createMachineFolders } from '../adapters/folders/machine-folders.ts';
+import { ForwarderLink } from '../adapters/forwarder/forwarder-link.ts';
+import { startWaiters } from '../adapters/forwarder/waiters.ts';
 import { createGuestAssets } from '../adapters/guest-assets/guest-assets.ts';
 import { digestTree } from '../adapters/guest-assets/tree-digest.ts';
 import { hostUsage } from '../adapters/host-facts/process-usage.ts';
 import { HostFactsCollector } from '../adapters/host-facts/host-facts.ts';
 import { LinuxNetwork } from '../adapters/host-network/linux-network.ts';
 import { bindResolvConf, ensureNamespace, removeNamespace } from '../adapters/host-network/namespace.ts';
+import { FileResolver } from '../adapters/host-resolver/file-resolver.ts';
 import { createKernelInspector } from '../adapters/kernels/inspector.ts';
 import { suggestName } from '../adapters/names/name-generator.ts';
 import { createQemuEngines } from '../adapters/qemu/engines.ts';
@@ -40,6 +44,10 @@ import { NetworkService } from '../core/networks/network-service.ts';
 import { OperationService } from '../core/operations/operation-service.ts';
 import { ExecService } from '../core/vms/exec-service.ts';
 import { GuestConnections } from '../core/vms/guest-connections.ts';
+import { HttpProbe } from '../core/publishing/http-probe.ts';
+import { PublishingService } from '../core/publishing/publishing-service.ts';
+import { VmPortsService } from '../core/publishing/vm-ports-service.ts';
+import { DnsWiring } from '../core/resolver/dns-wiring.ts';
 import { LiveMachines } from '../core/vms/live-machines.ts';
 import { MachineRunner } from '../core/vms/machine-runner.ts';
 import { machineTimeouts } from '../core/vms/machine-timeouts.ts';
@@ -55,12 +63,13 @@ import type { DaemonFacts } from './handlers/daemon.ts';
 import { daemonHandlers } from './handlers/daemon.ts';
 import { imageHandlers } from './handlers/images.ts';
 import { operationHandlers } from './handlers/operations.ts';
+import { vmPortsHandlers } from './handlers/vm-ports.ts';
 import { vmHandlers } from './handlers/vms.ts';
 import type { Log } from './log.ts';
 import type { ReconcileDependencies } from './reconcile.ts';
 import type { Handlers } from './route-handlers.ts';
 
-export { bindResolvConf, ensureNamespace };
+export { bindResolvConf, ensureNamespace, startWaiters };
 
 export interface ComposeOptions {
   readonly paths: Paths;
@@ -82,6 +91,7 @@ export interface Composition {
   readonly operations: OperationService;
   readonly vms: VmService;
   readonly network: NetworkService;
+  readonly publishing: PublishingService;
   close(): Promise<void>;
 }
 
@@ -125,7 +135,10 @@ export function compose(options: ComposeOptions): Composition {
     qemuPath: config.qemu_bin,
     timeoutScale,
   });
-  const publish = (change: Parameters<EventBus['publish']>[0]): void => bus.publish(change);
+  const publish = (change: Parameters<EventBus['publish']>[0]): void => {
+    bus.publish(change);
+    if (change.resource === 'vm') publishing.changed();
+  };
   const timeouts = machineTimeouts(timeoutScale);
   const warn = (message: string, facts: Record<string, unknown>): void => log.warn(facts, message);
   const runner = new MachineRunner({
@@ -168,6 +181,18 @@ export function compose(options: ComposeOptions): Composition {
     consolePath: (vmId) => machineFolders.locate(vmId).consolePath,
   });
   const verbs = new VerbRunner(operations, directory);
+  const publishingFacts = { mode: config.network.mode, cidr, namespaceName: paths.namespaceName };
+  const namesEnabled = (): boolean => existsSync(paths.dnsRecord);
+  const publishing = new PublishingService({
+    directory,
+    live,
+    forwarder: config.network.publish_ports ? new ForwarderLink({ paths, log: warn }) : undefined,
+    facts: publishingFacts,
+    namesEnabled,
+    log: warn,
+  });
+  const probe = new HttpProbe(dialGuest);
+  const vmPorts = new VmPortsService({ directory, live, publishing, probe, facts: publishingFacts, namesEnabled });
   const creation = new VmCreation({
     vms,
     directory,
@@ -248,6 +273,7 @@ export function compose(options: ComposeOptions): Composition {
       ...daemonHandlers(options.facts, vmService, operations),
       ...imageHandlers(imageService, buildService),
       ...vmHandlers({ vms: vmService, changes, observation, exec: execService }, dialGuest),
+      ...vmPortsHandlers(vmPorts),
       ...operationHandlers(operations, bus),
     },
     reconcile: {
@@ -266,8 +292,10 @@ export function compose(options: ComposeOptions): Composition {
     operations,
     vms: vmService,
     network,
+    publishing,
     async close() {
       await connections.close();
+      publishing.close();
       vmService.releaseAll();
       try {
         database.close();
@@ -281,6 +309,16 @@ export function compose(options: ComposeOptions): Composition {
 /** What `doctor` looks through; needs nothing that a daemon has made. */
 export function composeHostInspector(uid: number): HostInspector {
   return new HostFactsCollector({ uid, knownSchemaVersion: MIGRATIONS.length });
+}
+
+/** `banger dns`: works on the host's files, with no daemon. */
+export function composeDnsWiring(paths: Paths, config: Config, uid: number): DnsWiring {
+  return new DnsWiring({
+    resolver: new FileResolver({ recordPath: paths.dnsRecord }),
+    instance: { cidr: config.network.cidr, namespaceName: paths.namespaceName },
+    homePath: paths.homePath,
+    isRoot: uid === 0,
+  });
 }
 
 /** Takes banger's namespace away where no guest is in it: what a daemon that could not begin has made. */

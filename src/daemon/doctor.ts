@@ -1,12 +1,13 @@
 /** `banger doctor`: examines the host with no daemon, and without making anything. */
 import { type Config, configSchema } from '../contracts/config.ts';
+import type { DnsStatus } from '../contracts/dns.ts';
 import { DOCTOR_TOPICS, type DoctorReport, type DoctorTopic } from '../contracts/doctor.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
 import { AppError } from '../core/app-error.ts';
 import { type ConfigOutcome, judgeHost } from '../core/doctor/checks.ts';
 import type { HostInspector } from '../core/doctor/ports.ts';
 import type { Paths } from '../host/paths.ts';
-import { composeHostInspector } from './compose.ts';
+import { composeDnsWiring, composeHostInspector } from './compose.ts';
 import { loadConfig } from './config.ts';
 
 /** Looking at a host takes a second; a program that hangs is given up. */
@@ -18,6 +19,8 @@ export interface DoctorOptions {
   /** Reads the config. @throws AppError CONFIG_INVALID, which becomes a failed check. */
   readonly loadConfig: (path: string) => Promise<Config>;
   readonly inspector: HostInspector;
+  /** How guests' names stand. @throws AppError where that cannot be told. */
+  readonly names: (config: Config) => Promise<DnsStatus>;
 }
 
 /**
@@ -32,25 +35,25 @@ export async function reportHost(paths: Paths, topicText: string): Promise<Docto
       hint: `The topics are ${DOCTOR_TOPICS.join(', ')}.`,
     });
   }
-  const inspector = composeHostInspector(process.getuid?.() ?? 0);
-  return runDoctor({ topic, paths, loadConfig, inspector }, AbortSignal.timeout(INSPECT_TIMEOUT_MS));
+  const uid = process.getuid?.() ?? 0;
+  const inspector = composeHostInspector(uid);
+  const names = (config: Config): Promise<DnsStatus> => composeDnsWiring(paths, config, uid).status();
+  return runDoctor({ topic, paths, loadConfig, inspector, names }, AbortSignal.timeout(INSPECT_TIMEOUT_MS));
 }
 
 /** Everything the topic needs, checked; `ok` where nothing failed. */
 export async function runDoctor(options: DoctorOptions, signal: AbortSignal): Promise<DoctorReport> {
   const { topic, paths, inspector } = options;
   const config = await readConfig(paths.configFile, options.loadConfig);
-  const facts = await inspector.inspect(
-    {
-      stateDir: paths.stateDir,
-      runtimeDir: paths.runtimeDir,
-      machinesDir: paths.machinesDir,
-      databasePath: paths.database,
-      qemuPath: config.config.qemu_bin,
-    },
-    signal,
-  );
-  const checks = judgeHost({ topic, engine: config.config.engine, config }, facts);
+  const request = {
+    stateDir: paths.stateDir,
+    runtimeDir: paths.runtimeDir,
+    machinesDir: paths.machinesDir,
+    databasePath: paths.database,
+    qemuPath: config.config.qemu_bin,
+  };
+  const [facts, names] = await Promise.all([inspector.inspect(request, signal), readNames(config, options.names)]);
+  const checks = judgeHost({ topic, engine: config.config.engine, config, names }, facts);
   return { bangerVersion: BANGER_VERSION, topic, ok: checks.every((check) => check.outcome !== 'failed'), checks };
 }
 
@@ -61,5 +64,16 @@ async function readConfig(path: string, load: DoctorOptions['loadConfig']): Prom
   } catch (error) {
     if (!(error instanceof AppError && error.code === 'CONFIG_INVALID')) throw error;
     return { state: 'invalid', path, message: error.message, hint: error.hint, config: configSchema.parse({}) };
+  }
+}
+
+async function readNames({ config }: ConfigOutcome, names: DoctorOptions['names']): Promise<DnsStatus | undefined> {
+  if (!config.network.publish_ports) return undefined;
+  try {
+    return await names(config);
+  } catch (error) {
+    // A network that cannot be has a check of its own.
+    if (error instanceof AppError && error.code === 'CONFIG_INVALID') return undefined;
+    throw error;
   }
 }

@@ -17,7 +17,14 @@ import { planAddresses } from '../core/networks/address-plan.ts';
 import { buildId, packageRoot } from '../host/build-id.ts';
 import { holdLock } from '../host/lock.ts';
 import { agentFiles, type Paths, resolvePaths } from '../host/paths.ts';
-import { bindResolvConf, compose, type Composition, ensureNamespace, removeUnusedNamespace } from './compose.ts';
+import {
+  bindResolvConf,
+  compose,
+  type Composition,
+  ensureNamespace,
+  removeUnusedNamespace,
+  startWaiters,
+} from './compose.ts';
 import { loadConfig } from './config.ts';
 import { type Log, openLog } from './log.ts';
 import { reconcile } from './reconcile.ts';
@@ -58,6 +65,10 @@ async function main(argv: readonly string[]): Promise<void> {
     const { reportHost } = await import('./doctor.ts');
     return void process.stdout.write(`${JSON.stringify(await reportHost(paths, values.for))}\n`);
   }
+  if (positionals[0] === 'dns') {
+    const { runDns } = await import('./dns.ts');
+    return void process.stdout.write(`${JSON.stringify(await runDns(paths, positionals[1] ?? ''))}\n`);
+  }
   if (!values.inside) return enter(paths);
   // V8's compilers neither hurry nor run beside each other: after some hundred requests 7 MB less are resident. Set
   // here and not on the command line, where a Node that does not know the flag would refuse to start.
@@ -77,9 +88,13 @@ async function enter(paths: Paths): Promise<never> {
   // And the lock comes before it: only who holds it makes the namespace, enters it, or takes it away.
   if (!(await holdLock(paths.daemonLock))) process.exit(LOCKED_STATUS);
   const isolated = config.network.mode === 'isolated';
-  const namespace = isolated
-    ? await ensureNamespace({ paths, signal: AbortSignal.timeout(START_TIMEOUT_MS) })
-    : { argvPrefix: [], hostAddresses: [] };
+  const [namespace] = await Promise.all([
+    isolated
+      ? ensureNamespace({ paths, signal: AbortSignal.timeout(START_TIMEOUT_MS) })
+      : { argvPrefix: [], hostAddresses: [] },
+    // Here and not later: nobody comes back out of the namespace. Without them guests run, and are not published.
+    config.network.publish_ports && startWaiters({ paths }).catch((error: unknown) => console.error(error)),
+  ]);
   const self = [process.execPath, ...NODE_FLAGS, ...process.execArgv, process.argv[1] ?? ''];
   const flags = ['--inside', `--host-addresses=${namespace.hostAddresses.join(',')}`];
   // By env, which looks the program up on PATH as a shell would; exec keeps the lock, and the pid that the CLI knows.
@@ -127,6 +142,7 @@ async function begin(paths: Paths, config: Config, hostAddresses: readonly strin
     facts: { ...daemonFacts(paths, config), stop },
   });
   await reconcile(composition.reconcile, AbortSignal.timeout(START_TIMEOUT_MS));
+  composition.publishing.changed();
   const server = await startServer({
     socketPath: paths.daemonSocket,
     handlers: composition.handlers,

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { TUNNEL_PROTOCOLS, type TunnelProtocol } from '../contracts/addresses.ts';
+import { joinStreams } from '../host/join-streams.ts';
 import type { Router } from './router.ts';
 
 /** True where the client asks for a tunnel; any other `Upgrade` is ignored, as RFC 9110 7.8 allows. */
@@ -74,20 +75,4 @@ async function refuse(socket: Duplex, response: Response): Promise<void> {
   socket.write(`${status}${headers}content-length: ${body.length}\r\nconnection: close\r\n\r\n`);
   // Not `end` alone: the client's own half would keep the connection.
   socket.end(body, () => socket.destroy());
-}
-
-/** Pipes both ways. One side may end before the other; where one breaks, the other is ended too. */
-export function joinStreams(left: Duplex, right: Duplex): void {
-  left.pipe(right);
-  right.pipe(left);
-  breakTogether(left, right);
-  breakTogether(right, left);
-}
-
-function breakTogether(stream: Duplex, other: Duplex): void {
-  stream.on('error', () => other.destroy());
-  stream.once('close', () => {
-    // After a whole conversation the other side may still be writing out its last bytes: it closes by itself.
-    if (!stream.readableEnded || !stream.writableFinished) other.destroy();
-  });
 }

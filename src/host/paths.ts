@@ -28,6 +28,15 @@ export interface Paths {
   readonly pastaPid: string;
   readonly pastaLog: string;
   readonly resolvConf: string;
+  /** Where the daemon hears from its forwarder. */
+  readonly forwarderSocket: string;
+  readonly forwarderLog: string;
+  /** FIFO at which the forwarder waits until it is needed: whoever opens it wakes it. */
+  readonly forwarderGate: string;
+  /** The same for the one in reserve. */
+  readonly forwarderSpareGate: string;
+  /** What `banger dns enable` has changed on the host, for `disable` to undo. */
+  readonly dnsRecord: string;
   readonly machinesDir: string;
   /** Name under /run/netns. */
   readonly namespaceName: string;
@@ -92,6 +101,11 @@ function layout(
     pastaPid: join(runtime, 'pasta.pid'),
     pastaLog: join(runtime, 'pasta.log'),
     resolvConf: join(runtime, 'resolv.conf'),
+    forwarderSocket: join(runtime, 'forwarder.sock'),
+    forwarderLog: join(runtime, 'forwarder.log'),
+    forwarderGate: join(runtime, 'forwarder.gate'),
+    forwarderSpareGate: join(runtime, 'forwarder.spare.gate'),
+    dnsRecord: join(state, 'dns.json'),
     machinesDir: join(runtime, 'vms'),
     get namespaceName() {
       return `banger-${sha256(homePath).slice(0, 8)}`;

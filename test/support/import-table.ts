@@ -37,6 +37,8 @@ const ADAPTER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   bootstrap: ['tar-stream'],
   // Records are parsed by the contracts' own schemas.
   folders: ['zod'],
+  forwarder: ['zod'],
+  'host-resolver': ['zod'],
   names: ['unique-names-generator'],
   sources: ['semver', 'tar-stream'],
   ssh: ['ssh2', 'tar-stream'],
@@ -53,6 +55,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     packages: ['eventsource-parser', 'tar-stream', 'zod'],
     builtins: 'all',
   },
+  forwarder: { layers: ['forwarder', 'contracts', 'host'], packages: ['dns-packet'], builtins: 'all' },
   cli: {
     layers: ['cli', 'contracts', 'client'],
     packages: ['commander', '@bomb.sh/tab', 'listr2', 'cli-table3', 'picocolors', 'semver', 'zod'],

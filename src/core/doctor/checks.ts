@@ -1,5 +1,6 @@
 /** What the facts mean: one line each, with the exact command that mends what is wrong. Pure. */
 import type { Config } from '../../contracts/config.ts';
+import type { DnsStatus } from '../../contracts/dns.ts';
 import type { DoctorCheck, DoctorTopic } from '../../contracts/doctor.ts';
 import { defaultMemoryBytes } from '../../contracts/vm-defaults.ts';
 import { formatSize } from '../../contracts/size.ts';
@@ -38,6 +39,8 @@ export interface CheckRequest {
   readonly topic: DoctorTopic;
   readonly engine: EngineName | 'auto';
   readonly config: ConfigOutcome;
+  /** How guests' names stand; undefined where the config has them published nowhere. */
+  readonly names: DnsStatus | undefined;
 }
 
 /** Checks what the topic, the engine and the config need, and nothing else, in the order a user would mend it. */
@@ -58,6 +61,7 @@ export function judgeHost(request: CheckRequest, facts: HostFacts): DoctorCheck[
     checkDatabase(facts),
     checkNameServers(request, facts),
     ...(bootsGuests ? [checkNetwork(request, facts)] : []),
+    ...(bootsGuests && request.names ? [checkGuestNames(request.names)] : []),
   ];
 }
 
@@ -318,4 +322,19 @@ function findOverlap(request: CheckRequest, facts: HostFacts): RouteFact | undef
     const matters = mode === 'host' ? device !== bridgeName : device === uplink;
     return matters && ours !== undefined && theirs !== undefined && overlaps(ours, theirs);
   });
+}
+
+/** Names are asked for by the user: that they were not is nothing to mend. */
+function checkGuestNames({ wiring, server, answers, resolves, zone }: DnsStatus): DoctorCheck {
+  const name = 'guest-names';
+  const place = `${server.address} port ${server.port}`;
+  if (resolves) return ok(name, `The host resolves names such as calm-otter.${zone} through ${place}`);
+  if (!wiring)
+    return ok(name, `The host is not told of names such as calm-otter.${zone}; \`banger dns enable\` does it`);
+  if (!answers) return ok(name, `${wiring.resolver} asks ${place}, where banger answers while its daemon runs guests`);
+  return warning(
+    name,
+    `banger answers for names at ${place}, and the host does not ask it, although ${wiring.path} says so`,
+    wiring.reload.join(' '),
+  );
 }

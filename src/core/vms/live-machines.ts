@@ -8,27 +8,36 @@ export interface StartedMachine extends BootedMachine {
   readonly shape: MachineShape | undefined;
 }
 
-interface LiveMachine extends StartedMachine {
+export interface LiveMachine extends StartedMachine {
   /** Aborted when the VMM is gone, whoever ended it. */
   readonly ended: AbortSignal;
 }
 
 type ExitListener = (vmId: string, exit: MachineExit) => void;
+type StartListener = (vmId: string, machine: LiveMachine) => void;
 
 /** The VMMs that run now, and who hears when one ends by itself. Held in memory only; evidence rebuilds it. */
 export class LiveMachines {
   readonly #live = new Map<string, LiveMachine>();
   #onExit: ExitListener = () => undefined;
+  #onStart: StartListener = () => undefined;
 
   /** @param listener is called when a VMM ends that nobody asked to end; there is one. */
   onUnexpectedExit(listener: ExitListener): void {
     this.#onExit = listener;
   }
 
+  /** @param listener is called for each machine that runs from now on; there is one. */
+  onStart(listener: StartListener): void {
+    this.#onStart = listener;
+  }
+
   add(vmId: string, started: StartedMachine): void {
     const ended = new AbortController();
     const { machine } = started;
-    this.#live.set(vmId, { ...started, ended: ended.signal });
+    const live = { ...started, ended: ended.signal };
+    this.#live.set(vmId, live);
+    this.#onStart(vmId, live);
     void machine.exited.then((exit) => {
       ended.abort();
       // Whoever stops a machine on purpose takes it out first.

@@ -6,6 +6,7 @@ import { inspectDatabase } from '../../../src/adapters/host-facts/database-heade
 import { probeDevice } from '../../../src/adapters/host-facts/device-probe.ts';
 import { HostFactsCollector } from '../../../src/adapters/host-facts/host-facts.ts';
 import { openDatabase } from '../../../src/adapters/store/open-database.ts';
+import type { DnsStatus } from '../../../src/contracts/dns.ts';
 import { MIGRATIONS } from '../../../src/adapters/store/migrations/all-migrations.ts';
 import { loadConfig } from '../../../src/daemon/config.ts';
 import { runDoctor } from '../../../src/daemon/doctor.ts';
@@ -15,6 +16,10 @@ import { makeTempDir } from '../../support/temp-dir.ts';
 
 const uid = process.getuid?.() ?? 0;
 const collector = new HostFactsCollector({ uid, knownSchemaVersion: MIGRATIONS.length });
+
+/** What the host's resolver is told is another test's affair. */
+const names = (): Promise<DnsStatus> =>
+  Promise.resolve({ zone: 'vm', server: { address: '127.77.0.9', port: 5377 }, answers: false, resolves: false });
 
 describe('the database, looked at from outside', () => {
   test('one of ours, while it is open', async () => {
@@ -62,7 +67,7 @@ describe('the host itself', () => {
   test('is examined without a trace', async ({ signal }) => {
     const home = join(await makeTempDir(), 'home');
     const paths = resolvePaths({ BANGER_HOME: home }, uid);
-    const report = await runDoctor({ topic: 'all', paths, loadConfig, inspector: collector }, signal);
+    const report = await runDoctor({ topic: 'all', paths, loadConfig, inspector: collector, names }, signal);
     expect(report.checks.find((check) => check.name === 'iproute2')).toMatchObject({ outcome: 'ok' });
     expect(report.checks.find((check) => check.name === 'state-folder')?.message).toContain(home);
     expect(report.ok).toBe(report.checks.every((check) => check.outcome !== 'failed'));
@@ -76,7 +81,7 @@ describe('the host itself', () => {
     const paths = resolvePaths({ BANGER_HOME: home }, uid);
     await mkdir(join(home, 'config'));
     await writeFile(paths.configFile, 'log_level = "info"\ncolour = "red"\n');
-    const report = await runDoctor({ topic: 'vm', paths, loadConfig, inspector: collector }, signal);
+    const report = await runDoctor({ topic: 'vm', paths, loadConfig, inspector: collector, names }, signal);
     expect(report.ok).toBe(false);
     const config = report.checks.find((check) => check.name === 'config');
     expect(config).toMatchObject({ outcome: 'failed' });

@@ -53,6 +53,7 @@ test('the defaults', () => {
     'network.mode = "isolated"',
     'network.bridge_name = "banger0"',
     'network.cidr = "10.77.0.0/20"',
+    'network.publish_ports = true',
     'build.packages = []',
   ]);
   expect(parseConfig(text, FILE)).toEqual(inForce({}));

@@ -46,6 +46,7 @@ export function requestFor(
     topic: 'all',
     engine: 'auto',
     config: { state: 'valid', path: '/srv/b/config/config.toml', config: configSchema.parse(file ?? {}) },
+    names: undefined,
     ...rest,
   };
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Duplex, duplexPair } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import { joinStreams } from '../../../src/daemon/tunnel.ts';
+import { joinStreams } from '../../../src/host/join-streams.ts';
 
 /** Two ends and a join between them: what is written into one comes out of the other. */
 function makeJoin() {
