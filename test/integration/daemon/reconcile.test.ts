@@ -134,7 +134,7 @@ describe('a VM with a runtime record that this banger does not understand', () =
     const build = await home.client.call('imageBuild', { params: { name: 'dev' }, body: BUILD });
     await home.seen(
       build,
-      (event) => event.type === 'stage' && event.stage.name === 'ready' && event.stage.state === 'running',
+      (event) => event.type === 'stage' && event.stage.name === 'ssh' && event.stage.state === 'running',
     );
     const [vmId = ''] = await readdir(home.paths.vmsDir);
     const { pid } = (JSON.parse(await readFile(filesOf(vmId).runtime, 'utf8')) as { identity: { pid: number } })
