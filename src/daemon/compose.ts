@@ -1,6 +1,7 @@
 /** The composition root: the only file that knows which adapter stands behind which port. */
 import { existsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
 import type { Config } from '../contracts/config.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
 import { FileOperationJournal } from '../adapters/journal/operation-journal.ts';
@@ -58,7 +59,7 @@ import { VmCreation } from '../core/vms/vm-creation.ts';
 import { VmDirectory } from '../core/vms/vm-directory.ts';
 import { VmObservation } from '../core/vms/vm-observation.ts';
 import { VmService } from '../core/vms/vm-service.ts';
-import type { Paths } from '../host/paths.ts';
+import { machineFiles, type Paths } from '../host/paths.ts';
 import type { DaemonFacts } from './handlers/daemon.ts';
 import { daemonHandlers } from './handlers/daemon.ts';
 import { imageHandlers } from './handlers/images.ts';
@@ -178,7 +179,7 @@ export function compose(options: ComposeOptions): Composition {
     vms,
     live,
     publish,
-    consolePath: (vmId) => machineFolders.locate(vmId).consolePath,
+    consolePath: (vmId) => machineFiles(join(paths.vmsDir, vmId), join(paths.machinesDir, vmId)).console,
   });
   const verbs = new VerbRunner(operations, directory);
   const publishingFacts = { mode: config.network.mode, cidr, namespaceName: paths.namespaceName };

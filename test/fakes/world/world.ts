@@ -154,7 +154,7 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
     origins: { cpus: 'host', memory: 'host' } as const,
   };
   const live = new LiveMachines();
-  const directory = new VmDirectory({ vms, live, publish, consolePath: (vmId) => folders.locate(vmId).consolePath });
+  const directory = new VmDirectory({ vms, live, publish, consolePath: (vmId) => `/vms/${vmId}/console.log` });
   const verbs = new VerbRunner(operations, directory);
   const creation = new VmCreation({
     vms,

@@ -163,7 +163,7 @@ test('two builds of different names at once have different addresses, and both s
   const operations = await Promise.all([world.builds.start('one', request), world.builds.start('two', request)]);
   const ended = await Promise.all(operations.map((operation) => world.operations.wait(operation.id)));
   expect(ended.map((operation) => operation.state)).toEqual(['succeeded', 'succeeded']);
-  const addresses = ended.map((operation) => operation.stages.find((stage) => stage.name === 'network')?.note);
+  const addresses = ended.map((operation) => operation.stages.find((stage) => stage.name === 'attach')?.note);
   expect(new Set(addresses).size).toBe(2);
   world.close();
 });

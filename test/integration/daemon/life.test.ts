@@ -73,7 +73,10 @@ describe('a VM', () => {
     home.qemu.setPlan(refusal);
     const started = await home.perform('vmStart', { params: { name: 'box' } });
     const created = await home.perform('vmCreate', { body: { name: 'other', image: 'tiny' } });
-    const undone = ['network succeeded', 'boot failed', 'ready skipped', 'clean up succeeded'];
+    const undone = [
+      ...['attach succeeded', 'process succeeded', 'kernel failed'],
+      ...['agent skipped', 'network skipped', 'ssh skipped', 'clean up succeeded'],
+    ];
     expect(started.stages.map(({ name, state }) => `${name} ${state}`)).toEqual(undone);
     expect(created.stages.map(({ name, state }) => `${name} ${state}`).slice(2)).toEqual(undone);
     for (const { stages } of [started, created]) expect(stages.at(-1)?.durationMs).toBeGreaterThan(0);
