@@ -30,10 +30,8 @@ async function lay(path: string, content: string): Promise<void> {
   await writeFile(join(root, path), content);
 }
 
-function wiring(
-  options: { readonly home?: string; readonly isRoot?: boolean; readonly cidr?: string } = {},
-): DnsWiring {
-  const { home = 'home', isRoot = true, cidr = INSTANCE.cidr } = options;
+function wiring(options: { readonly home?: string; readonly isRoot?: boolean } = {}): DnsWiring {
+  const { home = 'home', isRoot = true } = options;
   class Silent extends FileResolver {
     override askServer = () => Promise.resolve(undefined);
     override askHost = () => Promise.resolve(undefined);
