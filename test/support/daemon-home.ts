@@ -17,7 +17,9 @@ import { type FakeGuest, installFakeGuest } from '../fakes/guest/install-fake-gu
 import { type FakeQemu, installFakeQemu } from '../fakes/qemu/install-fake-qemu.ts';
 import { type HeldTools, installHeldTools } from './held-tools.ts';
 import { type HostState, hostState, processesOf } from './host-state.ts';
+import { inside } from './netns.ts';
 import { isRunning } from './process-evidence.ts';
+
 import { makeTinyImage, type TinyImage } from './tiny-image.ts';
 
 const CHECKOUT = join(import.meta.dirname, '..', '..');
@@ -32,6 +34,8 @@ export interface DaemonHomeOptions {
   readonly home?: string;
   /** More lines for the top of config.toml. */
   readonly config?: string;
+  /** A network namespace that is the daemon's "host": guests are published there, and nowhere without. */
+  readonly host?: string;
 }
 
 export interface DaemonHome extends AsyncDisposable {
@@ -80,7 +84,9 @@ export async function makeDaemonHome(options: DaemonHomeOptions = {}): Promise<D
   const qemu = installFakeQemu(join(dir, 'fakes'), { guestScript: guest.script });
   const tools = await installHeldTools(dir);
   await mkdir(join(home, 'config'), { recursive: true });
-  await writeFile(paths.configFile, `qemu_bin = "${qemu.path}"\n${options.config ?? ''}`);
+  // Nothing of a test is bound on this machine's own loopback.
+  const publishing = `[network]\npublish_ports = ${options.host !== undefined}\n`;
+  await writeFile(paths.configFile, `qemu_bin = "${qemu.path}"\n${options.config ?? ''}\n${publishing}`);
   const image = await makeTinyImage(join(dir, 'image'));
   const client = new ApiClient({ socketPath: paths.daemonSocket, sameBuild: true });
 
@@ -90,8 +96,9 @@ export async function makeDaemonHome(options: DaemonHomeOptions = {}): Promise<D
     PATH: `${tools.dir}:${process.env['PATH'] ?? ''}`,
     BANGER_TEST_TIMEOUT_SCALE: String(options.timeoutScale ?? 1),
   };
+  const onHost = options.host === undefined ? (['env'] as const) : inside(options.host, ['env']);
   const banger = (...args: readonly string[]): Promise<RunResult> =>
-    run([join(program, 'bin/banger'), ...args], { okStatuses: ANY_STATUS, cwd: '/', env });
+    run([...onHost, join(program, 'bin/banger'), ...args], { okStatuses: ANY_STATUS, cwd: '/', env });
   const start = async (): Promise<number> => {
     const { stdout, stderr } = await banger('daemon', 'start', '--json');
     if (!stdout.startsWith('{')) throw new Error(`the daemon did not start: ${stderr}`);

@@ -25,7 +25,7 @@ listen. Ports on the guest's own loopback do not: \`ssh -L\` reaches those.`,
           await tell(cli, name, { error, asked: given.length > 0 });
         }
       }
-      show(cli, found);
+      show(cli, found, names);
     });
 }
 
@@ -50,14 +50,15 @@ async function tell(
   cli.exitWith(EXIT_STATUS.failed);
 }
 
-function show(cli: Cli, found: readonly VmPorts[]): void {
+function show(cli: Cli, found: readonly VmPorts[], names: readonly string[]): void {
   if (cli.output.json) {
     cli.output.printJson(found);
     return;
   }
   const rows = found.flatMap(portRows);
   if (rows.length > 0) cli.output.printTable(PORT_COLUMNS, rows);
-  else cli.output.note('Nothing listens in a VM that runs.');
+  else if (names.length === 0) cli.output.note('No VM runs.');
+  else if (found.length > 0) cli.output.note(`Nothing listens in ${found.map(({ vmName }) => vmName).join(', ')}.`);
   for (const { vmName, truncated } of found) {
     if (truncated) cli.output.note(`${vmName}: more listen than its agent lists.`);
   }

@@ -27,18 +27,11 @@ export class DnsWiring {
   async status(): Promise<DnsStatus> {
     const { resolver } = this.#options;
     const { address } = this.#server;
-    const [wiring, answer, resolved] = await Promise.all([
-      resolver.readRecord(),
-      resolver.askServer(this.#server),
-      resolver.askHost(),
-    ]);
-    return {
-      zone: DNS_ZONE,
-      server: this.#server,
-      ...(wiring && { wiring }),
-      answers: answer === address,
-      resolves: resolved === address,
-    };
+    const [wiring, answer] = await Promise.all([resolver.readRecord(), resolver.askServer(this.#server)]);
+    const answers = answer === address;
+    // Where nobody answers, nothing is asked of the host: the question would go to servers out in the world.
+    const resolves = answers && (await resolver.askHost()) === address;
+    return { zone: DNS_ZONE, server: this.#server, ...(wiring && { wiring }), answers, resolves };
   }
 
   /**

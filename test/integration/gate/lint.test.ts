@@ -30,6 +30,8 @@ const PLANTED: readonly Planted[] = [
       ['src/adapters/qemu/c.ts', 'node:sqlite'],
       ['src/adapters/qemu/d.ts', '../../daemon/config.ts'],
       ['src/adapters/store/migrations/a.ts', '../../ssh/x.ts'],
+      ['src/forwarder/a.ts', '../core/x.ts'],
+      ['src/forwarder/b.ts', 'node:child_process'],
       ['src/client/a.ts', '../core/x.ts'],
       ['src/cli/commands/a.ts', '../../core/x.ts'],
       ['src/cli/commands/b.ts', '../../host/process.ts'],

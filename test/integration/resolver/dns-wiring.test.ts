@@ -30,9 +30,7 @@ async function lay(path: string, content: string): Promise<void> {
   await writeFile(join(root, path), content);
 }
 
-function wiring(
-  options: { readonly home?: string; readonly isRoot?: boolean; readonly cidr?: string } = {},
-): DnsWiring {
+function wiring(options: { readonly home?: string; readonly isRoot?: boolean } = {}): DnsWiring {
   const { home = 'home', isRoot = true } = options;
   class Silent extends FileResolver {
     override askServer = () => Promise.resolve(undefined);

@@ -18,7 +18,7 @@ describe('the tree', () => {
   });
 
   test('every layer has files, and their imports were seen', () => {
-    for (const layer of ['contracts', 'core', 'host', 'adapters', 'client', 'cli', 'daemon']) {
+    for (const layer of ['contracts', 'core', 'host', 'adapters', 'client', 'cli', 'daemon', 'forwarder']) {
       expect(imports.filter((found) => found.path.startsWith(`src/${layer}/`)).length, layer).toBeGreaterThan(0);
     }
     expect(imports.filter((found) => found.path.startsWith('guest/agent/')).length).toBeGreaterThan(20);
@@ -60,6 +60,8 @@ describe('the table', () => {
     ['src/adapters/store/migrations/first.ts', '../database.ts'],
     ['src/adapters/store/database.ts', 'node:sqlite'],
     ['src/adapters/ssh/guest-shell.ts', 'ssh2'],
+    ['src/forwarder/dns-answer.ts', 'dns-packet'],
+    ['src/forwarder/main.ts', '../host/line-stream.ts'],
     ['src/client/api-client.ts', '../host/paths.ts'],
     ['src/cli/commands/vm-run.ts', '../../client/api-client.ts'],
     ['src/cli/main.ts', '@bomb.sh/tab/commander'],
@@ -96,6 +98,9 @@ describe('the table', () => {
     ['src/adapters/qemu/engine.ts', 'ssh2'],
     ['src/adapters/store/migrations/first.ts', '../../ssh/keys.ts'],
     ['src/adapters/store/image-repository.ts', 'node:sqlite'],
+    ['src/forwarder/main.ts', '../core/app-error.ts'],
+    ['src/forwarder/main.ts', 'zod'],
+    ['src/adapters/forwarder/forwarder-link.ts', 'dns-packet'],
     ['src/client/api-client.ts', '../core/app-error.ts'],
     ['src/cli/main.ts', '../core/app-error.ts'],
     ['src/cli/main.ts', '../host/process.ts'],

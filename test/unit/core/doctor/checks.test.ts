@@ -3,6 +3,7 @@ import { configSchema } from '../../../../src/contracts/config.ts';
 import { DOCTOR_TOPICS, type DoctorCheck, doctorCheckSchema } from '../../../../src/contracts/doctor.ts';
 import { type CheckRequest, judgeHost } from '../../../../src/core/doctor/checks.ts';
 import type { HostFacts } from '../../../../src/core/doctor/ports.ts';
+import type { DnsStatus } from '../../../../src/contracts/dns.ts';
 import { healthyHost, programsWithout, requestFor } from './healthy-host.ts';
 
 const GIB = 2 ** 30;
@@ -354,5 +355,41 @@ describe('only what the topic needs is checked', () => {
     const facts = healthyHost({ stateDir: { path: '/s', writable: true, freeBytes: 2 * GIB } });
     expect(unwell(judgeHost(requestFor({ topic: 'vm' }), facts))).toEqual([]);
     expect(unwell(judgeHost(requestFor({ topic: 'bootstrap' }), facts))).toHaveLength(1);
+  });
+});
+
+describe('guests’ names', () => {
+  const silent: DnsStatus = {
+    zone: 'vm',
+    server: { address: '127.77.4.1', port: 5377 },
+    answers: false,
+    resolves: false,
+  };
+  const wiring: DnsStatus['wiring'] = {
+    version: 1,
+    resolver: 'dnsmasq',
+    path: '/etc/dnsmasq.d/banger.conf',
+    content: '',
+    madeFolder: false,
+    reload: ['systemctl', 'restart', 'dnsmasq.service'],
+  };
+
+  test.each<[Partial<DnsStatus>, DoctorCheck['outcome'], string]>([
+    [{ answers: true, resolves: true }, 'ok', 'The host resolves names such as calm-otter.vm'],
+    [{}, 'ok', '`banger dns enable` does it'],
+    [{ answers: true }, 'ok', '`banger dns enable` does it'],
+    [{ wiring }, 'ok', 'dnsmasq asks 127.77.4.1 port 5377, where banger answers while its daemon runs guests'],
+    [{ wiring, answers: true }, 'warning', 'the host does not ask it, although /etc/dnsmasq.d/banger.conf says so'],
+  ])('%j: %s', (differences, outcome, message) => {
+    const checks = judgeHost({ ...requestFor(), names: { ...silent, ...differences } }, healthyHost());
+    const check = checks.find(({ name }) => name === 'guest-names');
+    expect(check).toMatchObject({ outcome, message: expect.stringContaining(message) });
+    expect(check?.fix).toBe(outcome === 'ok' ? undefined : 'systemctl restart dnsmasq.service');
+  });
+
+  test('are not looked for where nothing is published, nor where no guest is to run', () => {
+    expect(judgeHost(requestFor(), healthyHost()).map(({ name }) => name)).not.toContain('guest-names');
+    const bootstrap = judgeHost({ ...requestFor({ topic: 'bootstrap' }), names: silent }, healthyHost());
+    expect(bootstrap.map(({ name }) => name)).not.toContain('guest-names');
   });
 });
