@@ -20,16 +20,23 @@ export interface HostState {
 export async function hostState(paths: Paths): Promise<HostState> {
   const processes = await processesOf(paths);
   return {
-    processes: processes.map(({ commandLine }) => commandLine).sort(),
+    processes: processes.map(({ commandLine }) => roleOf(commandLine)).sort(),
     links: await links(paths.namespaceName),
     rules: await rules(paths.namespaceName),
     mounts: (await lines('/proc/self/mountinfo')).filter((line) => names(line, paths)),
     loops: (await run(['losetup', '--list', '--noheadings', '--output', 'NAME,BACK-FILE'])).stdout
       .split('\n')
       .filter((line) => names(line, paths)),
-    files: await files(paths),
+    // Made by a forwarder that serves.
+    files: (await files(paths)).filter((line) => !line.startsWith('run/forwarder.sock ')),
     rows: rows(paths.database),
   };
+}
+
+/** A forwarder is the same process whether it waits, as flock, or serves: it is its daemon's, and ends with it. */
+function roleOf(commandLine: string): string {
+  const gate = / --gate=(\S+)/.exec(commandLine)?.[1];
+  return gate === undefined ? commandLine : `forwarder behind ${gate}`;
 }
 
 export interface FoundProcess {

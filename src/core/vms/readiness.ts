@@ -9,6 +9,13 @@ import type { RunningMachine } from './ports.ts';
 /** The stages of a guest's way from its first instruction to its first login, in order. */
 export const GUEST_STAGES: readonly AgentStage[] = ['agent', 'network', 'ssh'];
 
+/** What is waited for, as a thing that happens: "before its agent spoke". */
+const EVENTS: Readonly<Record<AgentStage, string>> = {
+  agent: 'its agent spoke',
+  network: 'its network was up',
+  ssh: 'its sshd listened',
+};
+
 const HINTS: Readonly<Record<AgentStage, string>> = {
   agent: 'Is banger-agent installed and enabled in the image? The console’s last lines show how far the boot came.',
   network: 'Does banger-network.service run in the guest? The console’s last lines show how far the boot came.',
@@ -78,7 +85,7 @@ async function awaitStage(
   const told = guest.agent.reached(name, AbortSignal.any([limit, over.signal]));
   const exited = guest.machine.exited.then(async (exit) => {
     if (over.signal.aborted) return undefined;
-    throw new AppError('BOOT_EXITED', `The guest ended (${exit.reason}: ${exit.detail}) before ${name} was there.`, {
+    throw new AppError('BOOT_EXITED', `The guest ended (${exit.reason}: ${exit.detail}) before ${EVENTS[name]}.`, {
       details: { stage: name, exit, console: await guest.consoleTail() },
     });
   });
@@ -92,7 +99,7 @@ async function awaitStage(
     if (error instanceof AppError && error.code === 'BOOT_EXITED') throw error;
     throw new AppError(
       'BOOT_TIMEOUT',
-      `The guest started, but ${name} was not there within ${Math.round(guest.timeoutMs / 1000)} s.`,
+      `The guest started, but ${Math.round(guest.timeoutMs / 1000)} s passed before ${EVENTS[name]}.`,
       {
         hint: HINTS[name],
         details: { stage: name, why: describe(error), console: await guest.consoleTail() },

@@ -74,7 +74,12 @@ async function makeGuests() {
     list: () => records,
     findByName: (name: string) => records.find((record) => record.name === name),
   };
-  const directory = new VmDirectory({ vms: vms as never, live, publish: () => undefined });
+  const directory = new VmDirectory({
+    vms: vms as never,
+    live,
+    publish: () => undefined,
+    consolePath: () => '/console',
+  });
   const namesEnabled = (): boolean => false;
   const shared = { directory, live, facts: FACTS, namesEnabled };
   const publishing = new PublishingService({ ...shared, forwarder: world.link, log: () => undefined });
@@ -98,7 +103,7 @@ async function makeGuests() {
     const connector = { connect: () => Promise.resolve(agent) };
     const link = new AgentLink(machine, { connector, log: () => undefined });
     onTestFinished(() => link.close());
-    live.add(vmId, { machine, agent: link, startedAt: '2026-01-01T00:00:00.000Z' });
+    live.add(vmId, { machine, agent: link, startedAt: '2026-01-01T00:00:00.000Z', shape: undefined });
     return { agent, end: () => resolve({ reason: 'guest-shutdown', detail: '' }) };
   };
   return { world, ports, start };
