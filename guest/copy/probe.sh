@@ -23,7 +23,7 @@ kind() {
 target=$(kind)
 own=$target
 if [ -L "$path" ]; then
-  own=link
+  own='link'
 fi
 size=0
 if [ "$target" = file ]; then

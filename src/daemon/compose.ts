@@ -38,6 +38,7 @@ import { NetworkService } from '../core/networks/network-service.ts';
 import { OperationService } from '../core/operations/operation-service.ts';
 import { ExecService } from '../core/vms/exec-service.ts';
 import { GuestConnections } from '../core/vms/guest-connections.ts';
+import { LeaseService } from '../core/vms/lease-service.ts';
 import { LiveMachines } from '../core/vms/live-machines.ts';
 import { MachineRunner } from '../core/vms/machine-runner.ts';
 import { machineTimeouts } from '../core/vms/machine-timeouts.ts';
@@ -74,10 +75,13 @@ export interface Composition {
   readonly reconcile: ReconcileDependencies;
   readonly operations: OperationService;
   readonly vms: VmService;
+  readonly leases: LeaseService;
   readonly network: NetworkService;
   close(): Promise<void>;
 }
 
+/** For a command that begins a VM, or that sees the daemon start anew, to take up the VM's lease. */
+const LEASE_GRACE_MS = 60_000;
 /** Commands come in bursts; between these a guest need not answer our keepalives. */
 const CONNECTION_IDLE_MS = 3 * 60_000;
 
@@ -192,6 +196,14 @@ export function compose(options: ComposeOptions): Composition {
   });
   const connections = new GuestConnections({ idleMs: CONNECTION_IDLE_MS });
   const execService = new ExecService({ directory, live, runner, connections });
+  const leaseService = new LeaseService({
+    vms,
+    directory,
+    vmService,
+    operations,
+    log: warn,
+    graceMs: LEASE_GRACE_MS * timeoutScale,
+  });
   const buildService = new BuildService({
     images: imageService,
     kernels,
@@ -225,7 +237,7 @@ export function compose(options: ComposeOptions): Composition {
     handlers: {
       ...daemonHandlers(options.facts, vmService, operations),
       ...imageHandlers(imageService, buildService),
-      ...vmHandlers(vmService, execService, dialGuest),
+      ...vmHandlers({ vms: vmService, exec: execService, leases: leaseService }, dialGuest),
       ...operationHandlers(operations, bus),
     },
     reconcile: {
@@ -243,8 +255,10 @@ export function compose(options: ComposeOptions): Composition {
     },
     operations,
     vms: vmService,
+    leases: leaseService,
     network,
     async close() {
+      leaseService.close();
       await connections.close();
       vmService.releaseAll();
       try {

@@ -1,10 +1,24 @@
 import { z } from 'zod';
 import { ENGINE_NAMES } from '../../contracts/vm.ts';
-import { AppError } from '../../core/app-error.ts';
+import { workspaceSchema } from '../../contracts/workspace.ts';
+import { AppError, describe } from '../../core/app-error.ts';
 import type { VmRecord, VmRepository } from '../../core/vms/repository.ts';
 import type { Database, Row } from './database.ts';
 
 const flagSchema = z.union([z.literal(0), z.literal(1)]).transform((flag) => flag === 1);
+
+/** JSON text; in a record that was written once and is never queried by. */
+const workspaceText = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      context.issues.push({ code: 'custom', input: text, message: describe(error) });
+      return z.NEVER;
+    }
+  })
+  .pipe(workspaceSchema);
 
 /** A row of `vms`, turned into a record. */
 const rowSchema = z
@@ -29,6 +43,8 @@ const rowSchema = z
     phase: z.enum(['creating', 'ready', 'deleting']),
     engine: z.enum(ENGINE_NAMES),
     has_agent: flagSchema,
+    leased: flagSchema,
+    workspace: workspaceText.nullable(),
   })
   .transform((row): VmRecord => ({
     id: row.id,
@@ -51,6 +67,8 @@ const rowSchema = z
     phase: row.phase,
     engine: row.engine,
     hasAgent: row.has_agent,
+    leased: row.leased,
+    workspace: row.workspace ?? undefined,
   }));
 
 /** Columns beside `id`, in one order for insert and update. */
@@ -155,5 +173,7 @@ function toRow(record: VmRecord): z.input<typeof rowSchema> {
     phase: record.phase,
     engine: record.engine,
     has_agent: record.hasAgent ? 1 : 0,
+    leased: record.leased ? 1 : 0,
+    workspace: record.workspace ? JSON.stringify(record.workspace) : null,
   };
 }

@@ -18,6 +18,8 @@ export interface ResolvedSpec {
   readonly diskBytes: number;
   readonly nat: boolean;
   readonly ephemeral: boolean;
+  readonly leased: boolean;
+  readonly workspace: VmRecord['workspace'];
 }
 
 /** @throws AppError SIZE_INVALID where the disk would be smaller than the image. */
@@ -35,6 +37,8 @@ export function resolveSpec(request: CreateVmRequest, image: Image, defaults: Vm
     diskBytes: request.diskBytes ?? Math.max(defaults.diskBytes ?? 0, image.sizeBytes),
     nat: request.nat,
     ephemeral: request.ephemeral,
+    leased: request.leased,
+    workspace: request.workspace,
   };
 }
 

@@ -74,6 +74,7 @@ export class VmDirectory {
       tapName: record.tapName,
       createdAt: record.createdAt,
       ephemeral: record.ephemeral,
+      ...(record.workspace && { workspace: record.workspace }),
       ...(live && {
         startedAt: live.startedAt,
         engine: live.machine.identity.engine,

@@ -1,5 +1,6 @@
-import type { Duplex } from 'node:stream';
+import { type Duplex, duplexPair } from 'node:stream';
 import type { ExecService } from '../../core/vms/exec-service.ts';
+import type { LeaseService } from '../../core/vms/lease-service.ts';
 import type { VmService } from '../../core/vms/vm-service.ts';
 import { execTunnel } from '../exec-tunnel.ts';
 import type { Handlers } from '../route-handlers.ts';
@@ -13,15 +14,22 @@ type VmRoute =
   | 'vmDelete'
   | 'vmSshAccess'
   | 'vmTunnel'
+  | 'vmLease'
   | 'vmExec';
 
 /** Opens a TCP connection to a guest. @throws AppError GUEST_UNREACHABLE. */
 export type Dial = (address: string, port: number, signal: AbortSignal) => Promise<Duplex>;
 
-export function vmHandlers(vms: VmService, exec: ExecService, dial: Dial): Pick<Handlers, VmRoute> {
+export interface VmHandlerServices {
+  readonly vms: VmService;
+  readonly exec: ExecService;
+  readonly leases: LeaseService;
+}
+
+export function vmHandlers({ vms, exec, leases }: VmHandlerServices, dial: Dial): Pick<Handlers, VmRoute> {
   return {
     vmList: () => [...vms.list()],
-    vmCreate: ({ body }) => vms.create(body),
+    vmCreate: ({ body }) => leases.create(body),
     vmShow: ({ params }) => vms.get(params.name),
     vmStart: ({ params }) => vms.start(params.name),
     vmStop: ({ params }) => vms.stop(params.name),
@@ -31,8 +39,23 @@ export function vmHandlers(vms: VmService, exec: ExecService, dial: Dial): Pick<
       const { address, ended } = vms.reach(params.name);
       return closedBy(ended, await dial(address, params.port, signal));
     },
+    vmLease: ({ params }) => leaseTunnel(leases.hold(params.name)),
     vmExec: ({ params }) => execTunnel(exec.reach(params.name)),
   };
+}
+
+/** A connection that carries nothing: a lease is held for as long as it is open. */
+function leaseTunnel(release: () => void): Duplex {
+  const [outer, inner] = duplexPair();
+  inner.on('error', () => undefined);
+  inner.resume();
+  for (const event of ['end', 'close'] as const) {
+    inner.once(event, () => {
+      release();
+      inner.end();
+    });
+  }
+  return outer;
 }
 
 /** A connection that breaks when the VMM at its other end is gone. */

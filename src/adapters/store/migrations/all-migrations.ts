@@ -1,6 +1,7 @@
 import { firstTables } from './0001-first-tables.ts';
 import { guestAgent } from './0002-guest-agent.ts';
+import { workspacesAndLeases } from './0003-workspaces-and-leases.ts';
 import type { Migration } from './migration.ts';
 
 /** Every step of the schema, in order. */
-export const MIGRATIONS: readonly Migration[] = [firstTables, guestAgent];
+export const MIGRATIONS: readonly Migration[] = [firstTables, guestAgent, workspacesAndLeases];
