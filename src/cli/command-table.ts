@@ -162,6 +162,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/vm-ports.ts')).vmPorts,
   },
   {
+    words: 'vm export',
+    summary: 'what was changed in a VM’s repository, as a patch',
+    load: async () => (await import('./commands/vm-export.ts')).vmExport,
+  },
+  {
     words: 'op list',
     summary: 'operations, newest first',
     load: async () => (await import('./commands/op-list.ts')).opList,

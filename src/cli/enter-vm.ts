@@ -1,3 +1,4 @@
+import { remoteCommandIn } from '../client/shell-quote.ts';
 import { runSsh } from '../client/ssh.ts';
 import { launcherPath } from '../client/daemon-program.ts';
 import type { Cli } from './cli.ts';
@@ -15,13 +16,18 @@ const SSH_FAILED_STATUS = 255;
 export async function enterVm(
   cli: Cli,
   name: string,
-  options: { readonly stdout?: 'stdout' | 'stderr' } = {},
+  options: {
+    readonly stdout?: 'stdout' | 'stderr';
+    /** Where it begins; left out: root's home. */
+    readonly folder?: string | undefined;
+  } = {},
 ): Promise<number> {
   // A signal is passed on to ssh, which then ends with 255; what it was is what we end with.
   using interrupts = watchInterrupts(2);
   const access = await cli.session.call('vmSshAccess', { params: { name } });
   interrupts.signal.throwIfAborted();
-  const command = cli.guestCommand ?? [];
+  const words = cli.guestCommand ?? [];
+  const command = options.folder === undefined ? words : [remoteCommandIn(options.folder, words)];
   const terminal = command.length > 0 && cli.isInteractive && options.stdout !== 'stderr';
   const status = await runSsh(access, { launcher: launcherPath(), command, terminal }, options);
   if (status === SSH_FAILED_STATUS) {

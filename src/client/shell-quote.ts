@@ -25,3 +25,13 @@ export function shellQuote(text: string): string {
 export function remoteCommand(args: readonly string[]): string | undefined {
   return args.length <= 1 ? args[0] : args.map(shellQuote).join(' ');
 }
+
+/**
+ * The same in a folder; without arguments a login shell. The command stands on a line of its own: text of the user's that
+ * is no shell text fails as it would alone.
+ */
+export function remoteCommandIn(folder: string, args: readonly string[]): string {
+  // 126 is what a shell says of a command that is there and cannot be run.
+  const enter = `cd -- ${shellQuote(folder)} || exit 126`;
+  return `${enter}\n${remoteCommand(args) ?? 'exec "${SHELL:-/bin/sh}" -l'}`;
+}

@@ -12,7 +12,7 @@ export const API_PREFIX = '/v1';
 export type RouteKind = 'sync' | 'operation' | 'events' | 'text' | 'tunnel';
 
 /** What is named in `Upgrade` for a tunnel: what its bytes are. */
-export const TUNNEL_PROTOCOLS = ['banger-tcp', 'banger-exec'] as const;
+export const TUNNEL_PROTOCOLS = ['banger-tcp', 'banger-exec', 'banger-lease'] as const;
 export type TunnelProtocol = (typeof TUNNEL_PROTOCOLS)[number];
 
 export interface Address {
@@ -51,6 +51,7 @@ export const ADDRESSES = {
   vmSshAccess: { method: 'GET', path: '/vms/{name}/ssh', kind: 'sync' },
   vmPorts: { method: 'GET', path: '/vms/{name}/ports', kind: 'sync' },
   vmTunnel: { method: 'GET', path: '/vms/{name}/tcp/{port}', kind: 'tunnel', protocol: 'banger-tcp' },
+  vmLease: { method: 'GET', path: '/vms/{name}/lease', kind: 'tunnel', protocol: 'banger-lease' },
   vmExec: { method: 'GET', path: '/vms/{name}/exec', kind: 'tunnel', protocol: 'banger-exec' },
   operationList: { method: 'GET', path: '/operations', kind: 'sync' },
   operationShow: { method: 'GET', path: '/operations/{id}', kind: 'sync' },

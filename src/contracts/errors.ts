@@ -142,6 +142,16 @@ export const ERRORS = catalogue({
     title: 'The guest does not answer',
     hint: 'Look at the console, or restart the VM.',
   },
+  WORKSPACE_INVALID: {
+    status: 422,
+    title: 'The folder cannot be brought into a VM as a repository',
+    hint: 'Give a folder of a git work tree; `banger vm cp` copies any other.',
+  },
+  EXPORT_FAILED: {
+    status: 502,
+    title: 'The changes made in a VM could not be exported',
+    hint: '`banger vm cp` gets the files themselves.',
+  },
   COPY_FAILED: {
     status: 422,
     title: 'Files could not be copied between host and guest',

@@ -254,6 +254,13 @@ export const ROUTES = table({
     reply: z.null(),
     errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID', 'GUEST_UNREACHABLE'],
   },
+  vmLease: {
+    ...ADDRESSES.vmLease,
+    summary: 'Hold the lease of a VM: `Upgrade: banger-lease`, and no bytes; it is let go of with the connection',
+    params: byName,
+    reply: z.null(),
+    errors: ['VM_NOT_FOUND', 'VM_STATE_INVALID'],
+  },
   vmExec: {
     ...ADDRESSES.vmExec,
     summary: 'Run a command in a VM: `Upgrade: banger-exec`, then the frames of src/contracts/exec-stream.ts',

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AGENT_METHODS } from './agent-messages.ts';
 import { MAX_DISK_BYTES, MIN_DISK_BYTES } from './build.ts';
 import { nameSchema } from './name.ts';
+import { workspaceSchema } from './workspace.ts';
 
 export const ENGINE_NAMES = ['qemu', 'firecracker'] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
@@ -59,6 +60,8 @@ export const vmSchema = z.object({
   stateReason: z.string().optional(),
   /** The VM is removed when it stops. */
   ephemeral: z.boolean(),
+  /** Set where a repository was brought into it. */
+  workspace: workspaceSchema.optional(),
 });
 
 export type Vm = z.infer<typeof vmSchema>;
@@ -78,6 +81,13 @@ export const createVmRequestSchema = z.strictObject({
   nat: z.boolean().default(false).describe('Whether the guest reaches the outside.'),
   start: z.boolean().default(true).describe('Start it, and wait until it is ready.'),
   ephemeral: z.boolean().default(false).describe('Remove the VM when it stops.'),
+  leased: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Delete the VM when nobody holds its lease: after a minute without one, and as soon as the last one ends.',
+    ),
+  workspace: workspaceSchema.optional().describe('The repository that the caller brings into it.'),
 });
 
 export type CreateVmRequest = z.infer<typeof createVmRequestSchema>;

@@ -49,6 +49,7 @@ import { HttpProbe } from '../core/publishing/http-probe.ts';
 import { PublishingService } from '../core/publishing/publishing-service.ts';
 import { VmPortsService } from '../core/publishing/vm-ports-service.ts';
 import { DnsWiring } from '../core/resolver/dns-wiring.ts';
+import { LeaseService } from '../core/vms/lease-service.ts';
 import { LiveMachines } from '../core/vms/live-machines.ts';
 import { MachineRunner } from '../core/vms/machine-runner.ts';
 import { machineTimeouts } from '../core/vms/machine-timeouts.ts';
@@ -91,11 +92,14 @@ export interface Composition {
   readonly reconcile: ReconcileDependencies;
   readonly operations: OperationService;
   readonly vms: VmService;
+  readonly leases: LeaseService;
   readonly network: NetworkService;
   readonly publishing: PublishingService;
   close(): Promise<void>;
 }
 
+/** For a command that begins a VM, or that sees the daemon start anew, to take up the VM's lease. */
+const LEASE_GRACE_MS = 60_000;
 /** Commands come in bursts; between these a guest need not answer our keepalives. */
 const CONNECTION_IDLE_MS = 3 * 60_000;
 
@@ -240,6 +244,14 @@ export function compose(options: ComposeOptions): Composition {
   const observation = new VmObservation({ directory, live, disks, folders: machineFolders, usage: hostUsage, now });
   const connections = new GuestConnections({ idleMs: CONNECTION_IDLE_MS });
   const execService = new ExecService({ directory, live, runner, connections });
+  const leaseService = new LeaseService({
+    vms,
+    directory,
+    vmService,
+    operations,
+    log: warn,
+    graceMs: LEASE_GRACE_MS * timeoutScale,
+  });
   const buildService = new BuildService({
     images: imageService,
     kernels,
@@ -273,7 +285,7 @@ export function compose(options: ComposeOptions): Composition {
     handlers: {
       ...daemonHandlers(options.facts, vmService, operations),
       ...imageHandlers(imageService, buildService),
-      ...vmHandlers({ vms: vmService, changes, observation, exec: execService }, dialGuest),
+      ...vmHandlers({ vms: vmService, changes, observation, exec: execService, leases: leaseService }, dialGuest),
       ...vmPortsHandlers(vmPorts),
       ...operationHandlers(operations, bus),
     },
@@ -292,9 +304,11 @@ export function compose(options: ComposeOptions): Composition {
     },
     operations,
     vms: vmService,
+    leases: leaseService,
     network,
     publishing,
     async close() {
+      leaseService.close();
       await connections.close();
       publishing.close();
       vmService.releaseAll();

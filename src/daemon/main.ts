@@ -143,6 +143,7 @@ async function begin(paths: Paths, config: Config, hostAddresses: readonly strin
   });
   await reconcile(composition.reconcile, AbortSignal.timeout(START_TIMEOUT_MS));
   composition.publishing.changed();
+  composition.leases.resume();
   const server = await startServer({
     socketPath: paths.daemonSocket,
     handlers: composition.handlers,

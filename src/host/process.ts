@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { childEnvironment } from './search-path.ts';
 
 /** How much of each output stream is kept, `bytes`. */
@@ -19,7 +19,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Deadline; the whole process group is ended then. */
   readonly timeoutMs?: number;
-  readonly input?: string | Uint8Array;
+  /** What comes as a stream is read as fast as the program takes it; where it fails, so does the run, with its error. */
+  readonly input?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** Without `input`: its stdin is ours, and not empty. */
   readonly inheritsInput?: boolean;
   readonly cwd?: string;
@@ -102,12 +103,9 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   const stderr = collect(child.stderr, 'stderr', options);
   const stop = stopper(child, options);
   try {
-    if (options.input !== undefined && child.stdin) {
-      // A program that ends without reading its input is judged by its exit status, not by EPIPE.
-      child.stdin.on('error', () => undefined);
-      child.stdin.end(options.input);
-    }
+    const feeding = feed(child.stdin, options.input);
     const [status, signalName] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    if (!stop.cause) await feeding;
     const output = { stdout: stdout(), stderr: stderr(), exitStatus: status ?? undefined };
     if (stop.cause) {
       const reason = stop.cause === 'timeout' ? `ran longer than ${options.timeoutMs} ms` : 'was cancelled';
@@ -147,6 +145,41 @@ function startFailure(error: unknown, program: string, cwd?: string): unknown {
   const missing = error.code === 'ENOENT';
   const reason = missing ? NOT_INSTALLED : `could not be started (${String(error.code)})`;
   return new ProcessError(missing ? 'not-found' : 'not-started', program, { reason, cause: error });
+}
+
+/** A program that ends without reading its input is judged by its exit status, not by EPIPE. */
+function feed(stdin: Writable | null, input: RunOptions['input']): Promise<void> {
+  if (input === undefined || !stdin) return Promise.resolve();
+  stdin.on('error', () => undefined);
+  if (typeof input === 'string' || input instanceof Uint8Array) {
+    stdin.end(input);
+    return Promise.resolve();
+  }
+  const feeding = pump(stdin, input);
+  // Waited for once the program has ended.
+  feeding.catch(() => undefined);
+  return feeding;
+}
+
+async function pump(stdin: Writable, input: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const chunk of input) {
+      if (stdin.destroyed) return;
+      if (!stdin.write(chunk)) await new Promise<void>((resolve) => settleOnce(stdin, resolve));
+    }
+  } finally {
+    stdin.end();
+  }
+}
+
+function settleOnce(stdin: Writable, resolve: () => void): void {
+  const done = (): void => {
+    stdin.off('drain', done);
+    stdin.off('close', done);
+    resolve();
+  };
+  stdin.on('drain', done);
+  stdin.on('close', done);
 }
 
 function collect(stream: Readable | null, name: 'stdout' | 'stderr', options: RunOptions): () => string {

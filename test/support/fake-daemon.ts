@@ -94,6 +94,8 @@ export class FakeDaemon implements AsyncDisposable {
   status: DaemonStatus;
   /** Takes over a connection to a guest's port; absent: refused. */
   onTunnel: ((socket: Duplex, params: Readonly<Record<string, string>>) => void) | undefined;
+  /** VMs whose lease is held now. */
+  readonly leases = new Set<string>();
   readonly #answers = new Map<RouteName, (request: FakeRequest) => unknown>();
   readonly #waiting: { readonly route: RouteName; readonly resolve: (request: FakeRequest) => void }[] = [];
   readonly #server: Server;
@@ -189,6 +191,15 @@ export class FakeDaemon implements AsyncDisposable {
 
   #upgrade(request: IncomingMessage, socket: Duplex): void {
     const found = match(request);
+    if (found?.route === 'vmLease') {
+      this.leases.add(found.params['name'] ?? '');
+      socket.once('close', () => this.leases.delete(found.params['name'] ?? ''));
+      socket.on('error', () => undefined);
+      socket.once('end', () => socket.end());
+      socket.resume();
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: banger-lease\r\n\r\n');
+      return;
+    }
     if (!found || !this.onTunnel) {
       const body = JSON.stringify(new FakeRefusal('GUEST_UNREACHABLE', 'nobody listens').body);
       socket.end(`HTTP/1.1 502 Bad Gateway\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);

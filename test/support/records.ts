@@ -38,6 +38,8 @@ export function vmRecord(given: Partial<VmRecord> = {}): VmRecord {
     kernelPath: '/images/base/kernel',
     initrdPath: undefined,
     ephemeral: false,
+    leased: false,
+    workspace: undefined,
     transient: false,
     createdAt: CREATED_AT,
     phase: 'creating',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ENGINE_NAMES, vmOriginsSchema } from '../../contracts/vm.ts';
+import { workspaceSchema } from '../../contracts/workspace.ts';
 import { AppError } from '../../core/app-error.ts';
 import type { VmRecord, VmRepository } from '../../core/vms/repository.ts';
 import type { Database, Row } from './database.ts';
@@ -10,6 +11,14 @@ const originsSchema = z.string().transform((text, context) => {
   const parsed = vmOriginsSchema.safeParse(parseLoosely(text));
   if (parsed.success) return parsed.data;
   context.addIssue({ code: 'custom', message: 'not the origins of its values' });
+  return z.NEVER;
+});
+
+/** JSON text; in a record that was written once and is never queried by. */
+const workspaceText = z.string().transform((text, context) => {
+  const parsed = workspaceSchema.safeParse(parseLoosely(text));
+  if (parsed.success) return parsed.data;
+  context.addIssue({ code: 'custom', message: 'not a workspace' });
   return z.NEVER;
 });
 
@@ -37,6 +46,8 @@ const rowSchema = z
     engine: z.enum(ENGINE_NAMES),
     has_agent: flagSchema,
     origins: originsSchema,
+    leased: flagSchema,
+    workspace: workspaceText.nullable(),
   })
   .transform((row): VmRecord => ({
     id: row.id,
@@ -60,6 +71,8 @@ const rowSchema = z
     engine: row.engine,
     hasAgent: row.has_agent,
     origins: row.origins,
+    leased: row.leased,
+    workspace: row.workspace ?? undefined,
   }));
 
 /** Columns beside `id`, in one order for insert and update. */
@@ -187,5 +200,7 @@ function toRow(record: VmRecord): z.input<typeof rowSchema> {
     engine: record.engine,
     has_agent: record.hasAgent ? 1 : 0,
     origins: JSON.stringify(record.origins),
+    leased: record.leased ? 1 : 0,
+    workspace: record.workspace ? JSON.stringify(record.workspace) : null,
   };
 }

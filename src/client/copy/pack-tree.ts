@@ -11,7 +11,7 @@ const READ_BYTES = 256 * 1024;
 /** Sent at once, at least. */
 const PIECE_BYTES = 64 * 1024;
 
-interface TreeItem {
+export interface TreeItem {
   readonly hostPath: string;
   /** In the archive, without a slash at its end. */
   readonly name: string;
@@ -55,9 +55,17 @@ export async function measureTree(source: TreeSource): Promise<TreeSize> {
  * @throws from the iteration: ClientError COPY_FAILED for a name that is not UTF-8, or a file that becomes shorter
  * meanwhile; the file system's own error.
  */
-export async function* packTree(source: TreeSource, onBytes: (count: number) => void): AsyncGenerator<Buffer> {
+export function packTree(source: TreeSource, onBytes: (count: number) => void): AsyncGenerator<Buffer> {
+  return packItems(walk(source), onBytes);
+}
+
+/** As `packTree`, of items that come from several places. */
+export async function* packItems(
+  items: AsyncIterable<TreeItem>,
+  onBytes: (count: number) => void,
+): AsyncGenerator<Buffer> {
   const pack = createPack();
-  const outcome = write(pack, source, onBytes).then(
+  const outcome = write(pack, items, onBytes).then(
     () => {
       pack.finalize();
       return { ok: true } as const;
@@ -93,8 +101,8 @@ async function* inLargePieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buf
   if (size > 0) yield Buffer.concat(held);
 }
 
-async function write(pack: Pack, source: TreeSource, onBytes: (count: number) => void): Promise<void> {
-  for await (const item of walk(source)) {
+async function write(pack: Pack, items: AsyncIterable<TreeItem>, onBytes: (count: number) => void): Promise<void> {
+  for await (const item of items) {
     const header = { name: item.name, mode: item.mode, uid: 0, gid: 0, mtime: new Date(Number(item.mtime) * 1000) };
     const pax = { mtime: item.mtime };
     if (item.kind === 'folder') pack.entry({ ...header, pax, name: `${item.name}/`, type: 'directory' });
@@ -141,9 +149,10 @@ async function* read(
   }
 }
 
-async function* walk({ hostPath, name }: TreeSource): AsyncGenerator<TreeItem> {
+/** A folder's items, each folder before what is in it. */
+export async function* walk({ hostPath, name }: TreeSource): AsyncGenerator<TreeItem> {
   if (name !== undefined) {
-    const item = await look(hostPath, name);
+    const item = await treeItem(hostPath, name);
     yield item;
     if (item.kind !== 'folder') return;
   }
@@ -158,7 +167,8 @@ async function* walk({ hostPath, name }: TreeSource): AsyncGenerator<TreeItem> {
   }
 }
 
-async function look(hostPath: string, name: string): Promise<TreeItem> {
+/** @param name in the archive. */
+export async function treeItem(hostPath: string, name: string): Promise<TreeItem> {
   const stat = await lstat(hostPath, { bigint: true });
   const kind = stat.isDirectory() ? 'folder' : stat.isFile() ? 'file' : stat.isSymbolicLink() ? 'link' : 'other';
   const seconds = stat.mtimeNs < 0n ? 0n : stat.mtimeNs / 1_000_000_000n;

@@ -107,7 +107,7 @@ export class BuildService {
     const id = newId('vm');
     machineFolders.locate(id);
     // A build reaches the outside always: it installs packages.
-    const spec = resolveSpec({ nat: true, start: true, ephemeral: true }, source, {
+    const spec = resolveSpec({ nat: true, start: true, ephemeral: true, leased: false }, source, {
       ...defaults,
       diskBytes: undefined,
     });

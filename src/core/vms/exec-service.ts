@@ -1,9 +1,10 @@
 import type { ExecRequest } from '../../contracts/exec-stream.ts';
 import { AppError } from '../app-error.ts';
 import type { GuestConnections } from './guest-connections.ts';
-import type { GuestProgram } from './guest-program.ts';
+import type { GuestProgram, GuestProgramSpec } from './guest-program.ts';
 import type { LiveMachines } from './live-machines.ts';
 import type { MachineRunner } from './machine-runner.ts';
+import type { VmRecord } from './repository.ts';
 import type { VmDirectory } from './vm-directory.ts';
 
 export interface ExecServiceDependencies {
@@ -20,6 +21,12 @@ export interface ReachedGuest {
   readonly ended: AbortSignal;
   /** Why a command of it was lost, as far as anybody knows now. */
   readonly whyLost: () => AppError;
+}
+
+/** A workspace may have been removed in the guest, and is in root's home, where others have no business. */
+function folderOf({ workdir, user }: ExecRequest, workspace: VmRecord['workspace']): GuestProgramSpec['workdir'] {
+  if (workdir !== undefined) return { path: workdir, required: true };
+  return workspace && user === undefined ? { path: workspace.guestPath, required: false } : undefined;
 }
 
 /** Commands that are run in guests for clients. */
@@ -45,9 +52,9 @@ export class ExecService {
     };
     return {
       ended,
-      open: ({ workdir, ...request }, signal) => {
-        const folder = workdir === undefined ? undefined : { path: workdir, required: true };
-        return connections.open(guest, { ...request, workdir: folder }, signal);
+      open: (request, signal) => {
+        const workdir = folderOf(request, record.workspace);
+        return connections.open(guest, { ...request, workdir }, signal);
       },
       whyLost: () => this.#whyLost(record.name, ended),
     };

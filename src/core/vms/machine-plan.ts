@@ -39,6 +39,8 @@ export interface ResolvedSpec {
   readonly nat: boolean;
   readonly ephemeral: boolean;
   readonly origins: VmOrigins;
+  readonly leased: boolean;
+  readonly workspace: VmRecord['workspace'];
 }
 
 /** @throws AppError SIZE_INVALID where the disk would be smaller than the image. */
@@ -61,6 +63,8 @@ export function resolveSpec(request: CreateVmRequest, image: Image, defaults: Vm
       memory: request.memoryBytes === undefined ? defaults.origins.memory : 'flag',
       disk: diskOrigin(request, image, defaults),
     },
+    leased: request.leased,
+    workspace: request.workspace,
   };
 }
 

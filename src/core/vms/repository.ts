@@ -1,4 +1,5 @@
 import type { EngineName, VmOrigins } from '../../contracts/vm.ts';
+import type { Workspace } from '../../contracts/workspace.ts';
 
 /** What the user asked for and what tear-down needs: durable. What is true now lives in the runtime file. */
 export interface VmRecord {
@@ -18,6 +19,9 @@ export interface VmRecord {
   readonly kernelPath: string;
   readonly initrdPath: string | undefined;
   readonly ephemeral: boolean;
+  /** Deleted when nobody holds its lease any more. */
+  readonly leased: boolean;
+  readonly workspace: Workspace | undefined;
   /** Whether the disk had a guest agent when it was made: what is waited for at a start. */
   readonly hasAgent: boolean;
   /** A build's transient VM: never listed, always removed. */

@@ -81,6 +81,7 @@ export class VmDirectory {
       createdAt: record.createdAt,
       consolePath: this.#consolePath(record.id),
       ephemeral: record.ephemeral,
+      ...(record.workspace && { workspace: record.workspace }),
       ...(live && {
         startedAt: live.startedAt,
         engine: live.machine.identity.engine,

@@ -1,7 +1,8 @@
-import type { Duplex } from 'node:stream';
+import { type Duplex, duplexPair } from 'node:stream';
 import type { ExecService } from '../../core/vms/exec-service.ts';
 import type { VmChanges } from '../../core/vms/vm-changes.ts';
 import type { VmObservation } from '../../core/vms/vm-observation.ts';
+import type { LeaseService } from '../../core/vms/lease-service.ts';
 import type { VmService } from '../../core/vms/vm-service.ts';
 import { execTunnel } from '../exec-tunnel.ts';
 import type { Handlers } from '../route-handlers.ts';
@@ -21,6 +22,7 @@ type VmRoute =
   | 'vmDelete'
   | 'vmSshAccess'
   | 'vmTunnel'
+  | 'vmLease'
   | 'vmExec';
 
 /** Opens a TCP connection to a guest. @throws AppError GUEST_UNREACHABLE. */
@@ -31,12 +33,16 @@ export interface VmServices {
   readonly changes: VmChanges;
   readonly observation: VmObservation;
   readonly exec: ExecService;
+  readonly leases: LeaseService;
 }
 
-export function vmHandlers({ vms, changes, observation, exec }: VmServices, dial: Dial): Pick<Handlers, VmRoute> {
+export function vmHandlers(
+  { vms, changes, observation, exec, leases }: VmServices,
+  dial: Dial,
+): Pick<Handlers, VmRoute> {
   return {
     vmList: () => [...vms.list()],
-    vmCreate: ({ body }) => vms.create(body),
+    vmCreate: ({ body }) => leases.create(body),
     vmShow: ({ params }) => vms.get(params.name),
     vmStart: ({ params }) => vms.start(params.name),
     vmStop: ({ params }) => vms.stop(params.name),
@@ -52,8 +58,23 @@ export function vmHandlers({ vms, changes, observation, exec }: VmServices, dial
       const { address, ended } = vms.reach(params.name);
       return closedBy(ended, await dial(address, params.port, signal));
     },
+    vmLease: ({ params }) => leaseTunnel(leases.hold(params.name)),
     vmExec: ({ params }) => execTunnel(exec.reach(params.name)),
   };
+}
+
+/** A connection that carries nothing: a lease is held for as long as it is open. */
+function leaseTunnel(release: () => void): Duplex {
+  const [outer, inner] = duplexPair();
+  inner.on('error', () => undefined);
+  inner.resume();
+  for (const event of ['end', 'close'] as const) {
+    inner.once(event, () => {
+      release();
+      inner.end();
+    });
+  }
+  return outer;
 }
 
 /** A connection that breaks when the VMM at its other end is gone. */

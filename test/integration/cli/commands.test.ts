@@ -172,7 +172,7 @@ describe('wrong command lines', () => {
     const { status, stdout, stderr } = await banger.run(['image', 'build', '--help']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toContain('--keep-failed');
-    expect(stdout).toContain('Steps, in their order: base, packages, network, mise');
+    expect(stdout).toContain('Steps, in their order: base, packages, network, agent, mise');
   });
 });
 
@@ -282,13 +282,16 @@ describe('operations', () => {
   });
 
   test('several targets: those that fail are reported, the others still have their turn', async () => {
+    const names = ['one', 'two', 'three'];
+    daemon.on('vmList', () => names.map((name, index) => sampleVm({ id: `vm-00000000a${index}`, name })));
     daemon.on('vmDelete', ({ params }) => {
       if (params['name'] === 'two') throw new FakeRefusal('VM_NOT_FOUND', 'There is no VM two');
       return daemon.newOperation('vm.delete', params['name'] ?? '').end('succeeded').operation;
     });
-    const { status, stdout, stderr } = await banger.run(['vm', 'delete', 'one', 'two', 'three', 'one']);
+    const { status, stdout, stderr } = await banger.run(['vm', 'delete', 'one', 'two', 'four', 't*', 'one']);
     expect(stdout).toBe('one deleted\nthree deleted\n');
     expect(stderr).toContain('error: There is no VM two');
+    expect(stderr).toContain('error: There is no VM "four".');
     expect(status).toBe(1);
     expect(sent('vmDelete')).toHaveLength(3);
   });

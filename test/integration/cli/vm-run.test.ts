@@ -154,6 +154,7 @@ describe('vm run', () => {
       nat: true,
       start: true,
       ephemeral: false,
+      leased: false,
     });
     expect(vm.deleted()).toEqual([]);
   });

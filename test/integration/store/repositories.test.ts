@@ -139,6 +139,8 @@ describe('VMs', () => {
       initrdPath: '/i',
       nat: true,
       ephemeral: true,
+      leased: true,
+      workspace: { guestPath: '/root/project', base: 'ab'.repeat(20) },
       transient: true,
       phase: 'ready',
     });
