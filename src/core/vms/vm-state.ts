@@ -7,6 +7,17 @@ export type VmVerb = 'start' | 'stop' | 'restart' | 'kill' | 'set' | 'rename' | 
 /** `ok`: act. `nothing`: it is so already. `busy`: another operation has it. `refused`: the state forbids it. */
 type Answer = 'ok' | 'nothing' | 'busy' | 'refused';
 
+/** Of verbs that do something to a VM whether it runs or not. */
+const WHENEVER_IDLE: Readonly<Record<VmState, Answer>> = {
+  creating: 'busy',
+  stopped: 'ok',
+  starting: 'busy',
+  running: 'ok',
+  stopping: 'busy',
+  deleting: 'busy',
+  failed: 'ok',
+};
+
 const ANSWERS: Readonly<Record<VmVerb, Readonly<Record<VmState, Answer>>>> = {
   start: {
     creating: 'busy',
@@ -26,15 +37,7 @@ const ANSWERS: Readonly<Record<VmVerb, Readonly<Record<VmState, Answer>>>> = {
     deleting: 'busy',
     failed: 'nothing',
   },
-  restart: {
-    creating: 'busy',
-    stopped: 'ok',
-    starting: 'busy',
-    running: 'ok',
-    stopping: 'busy',
-    deleting: 'busy',
-    failed: 'ok',
-  },
+  restart: WHENEVER_IDLE,
   kill: {
     creating: 'busy',
     stopped: 'nothing',
@@ -44,33 +47,9 @@ const ANSWERS: Readonly<Record<VmVerb, Readonly<Record<VmState, Answer>>>> = {
     deleting: 'busy',
     failed: 'nothing',
   },
-  set: {
-    creating: 'busy',
-    stopped: 'ok',
-    starting: 'busy',
-    running: 'ok',
-    stopping: 'busy',
-    deleting: 'busy',
-    failed: 'ok',
-  },
-  rename: {
-    creating: 'busy',
-    stopped: 'ok',
-    starting: 'busy',
-    running: 'ok',
-    stopping: 'busy',
-    deleting: 'busy',
-    failed: 'ok',
-  },
-  delete: {
-    creating: 'busy',
-    stopped: 'ok',
-    starting: 'busy',
-    running: 'ok',
-    stopping: 'busy',
-    deleting: 'busy',
-    failed: 'ok',
-  },
+  set: WHENEVER_IDLE,
+  rename: WHENEVER_IDLE,
+  delete: WHENEVER_IDLE,
   ssh: {
     creating: 'refused',
     stopped: 'refused',

@@ -4,6 +4,16 @@ import { allowVerb, type VmVerb } from '../../../../src/core/vms/vm-state.ts';
 
 type Expected = boolean | 'VM_BUSY' | 'VM_STATE_INVALID';
 
+const WHENEVER_IDLE: Record<VmState, Expected> = {
+  creating: 'VM_BUSY',
+  stopped: true,
+  starting: 'VM_BUSY',
+  running: true,
+  stopping: 'VM_BUSY',
+  deleting: 'VM_BUSY',
+  failed: true,
+};
+
 const TABLE: Record<VmVerb, Record<VmState, Expected>> = {
   start: {
     creating: 'VM_BUSY',
@@ -23,15 +33,7 @@ const TABLE: Record<VmVerb, Record<VmState, Expected>> = {
     deleting: 'VM_BUSY',
     failed: false,
   },
-  restart: {
-    creating: 'VM_BUSY',
-    stopped: true,
-    starting: 'VM_BUSY',
-    running: true,
-    stopping: 'VM_BUSY',
-    deleting: 'VM_BUSY',
-    failed: true,
-  },
+  restart: WHENEVER_IDLE,
   kill: {
     creating: 'VM_BUSY',
     stopped: false,
@@ -41,33 +43,9 @@ const TABLE: Record<VmVerb, Record<VmState, Expected>> = {
     deleting: 'VM_BUSY',
     failed: false,
   },
-  set: {
-    creating: 'VM_BUSY',
-    stopped: true,
-    starting: 'VM_BUSY',
-    running: true,
-    stopping: 'VM_BUSY',
-    deleting: 'VM_BUSY',
-    failed: true,
-  },
-  rename: {
-    creating: 'VM_BUSY',
-    stopped: true,
-    starting: 'VM_BUSY',
-    running: true,
-    stopping: 'VM_BUSY',
-    deleting: 'VM_BUSY',
-    failed: true,
-  },
-  delete: {
-    creating: 'VM_BUSY',
-    stopped: true,
-    starting: 'VM_BUSY',
-    running: true,
-    stopping: 'VM_BUSY',
-    deleting: 'VM_BUSY',
-    failed: true,
-  },
+  set: WHENEVER_IDLE,
+  rename: WHENEVER_IDLE,
+  delete: WHENEVER_IDLE,
   ssh: {
     creating: 'VM_STATE_INVALID',
     stopped: 'VM_STATE_INVALID',
