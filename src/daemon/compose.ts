@@ -6,6 +6,7 @@ import { createAgentConnector } from '../adapters/agent/agent-connector.ts';
 import { createDebianBootstrapper } from '../adapters/bootstrap/debian.ts';
 import { dialGuest } from '../adapters/dial/guest-dial.ts';
 import { createDisks } from '../adapters/disks/disks.ts';
+import { createHostFiles } from '../adapters/file-sync/host-files.ts';
 import { createImageFolders } from '../adapters/folders/image-folders.ts';
 import { createMachineFolders } from '../adapters/folders/machine-folders.ts';
 import { createGuestAssets } from '../adapters/guest-assets/guest-assets.ts';
@@ -66,6 +67,8 @@ export interface ComposeOptions {
   /** Addresses of the host itself, which guests are refused in banger's namespace. */
   readonly hostAddresses: readonly string[];
   readonly facts: DaemonFacts;
+  /** The user's own, where files to be copied into VMs may come from. */
+  readonly userHome: string;
   /** Multiplies every deadline of a guest's boot and power-off; 1 but in tests of these. */
   readonly timeoutScale: number;
 }
@@ -175,6 +178,11 @@ export function compose(options: ComposeOptions): Composition {
     disks,
     folders: machineFolders,
     keys,
+    hostFiles: createHostFiles({
+      entries: config.file_sync,
+      home: options.userHome,
+      uid: process.getuid?.() ?? 0,
+    }),
     defaults,
     defaultImageName: config.default_image_name,
     cidr,
