@@ -176,6 +176,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/config-path.ts')).configPath,
   },
   {
+    words: 'ssh-config',
+    summary: 'let your own ssh reach VMs as NAME.vm',
+    load: async () => (await import('./commands/ssh-config.ts')).sshConfig,
+  },
+  {
     words: 'completion',
     summary: 'a completion script for your shell',
     load: async () => (await import('./commands/completion.ts')).completion,

@@ -20,6 +20,7 @@ import { createQemuEngines } from '../adapters/qemu/engines.ts';
 import { createSources } from '../adapters/sources/sources.ts';
 import { createGuestShell } from '../adapters/ssh/guest-shell.ts';
 import { createSshKeys } from '../adapters/ssh/keys.ts';
+import { NamedHosts } from '../adapters/ssh/named-hosts.ts';
 import { SqliteImageRepository } from '../adapters/store/image-repository.ts';
 import { SqliteNameReservations } from '../adapters/store/name-reservations.ts';
 import { MIGRATIONS } from '../adapters/store/migrations/all-migrations.ts';
@@ -125,7 +126,16 @@ export function compose(options: ComposeOptions): Composition {
     qemuPath: config.qemu_bin,
     timeoutScale,
   });
-  const publish = (change: Parameters<EventBus['publish']>[0]): void => bus.publish(change);
+  const namedHosts = new NamedHosts({
+    path: paths.vmHosts,
+    list: () => vms.list().filter(({ transient }) => !transient),
+    onFault: (error) => log.error({ err: error }, 'host keys by name'),
+  });
+  void namedHosts.sync();
+  const publish = (change: Parameters<EventBus['publish']>[0]): void => {
+    bus.publish(change);
+    if (change.resource === 'vm') void namedHosts.sync();
+  };
   const timeouts = machineTimeouts(timeoutScale);
   const warn = (message: string, facts: Record<string, unknown>): void => log.warn(facts, message);
   const runner = new MachineRunner({
