@@ -27,15 +27,21 @@ export interface Field {
   readonly description: string;
 }
 
-/** Every field of an object schema as a client writes it; objects within are spread out, and named with dots. */
-export function fieldsOf(schema: z.ZodType): readonly Field[] {
-  return spread(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema, '');
+interface FieldOptions {
+  /** `spread`: the fields of objects in a list too, named `list[].field`. */
+  readonly lists: 'whole' | 'spread';
 }
 
-function spread(schema: JsonSchema, prefix: string): readonly Field[] {
+/** Every field of an object schema as a client writes it; objects within are spread out, and named with dots. */
+export function fieldsOf(schema: z.ZodType, options: FieldOptions = { lists: 'whole' }): readonly Field[] {
+  return spread(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema, '', options);
+}
+
+function spread(schema: JsonSchema, prefix: string, options: FieldOptions): readonly Field[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, field]) => {
     const name = prefix + key;
-    if (field.properties) return spread(field, `${name}.`);
+    if (field.properties) return spread(field, `${name}.`, options);
+    if (field.items?.properties && options.lists === 'spread') return spread(field.items, `${name}[].`, options);
     return [
       {
         name,

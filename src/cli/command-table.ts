@@ -232,6 +232,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/dns-status.ts')).dnsStatus,
   },
   {
+    words: 'ssh-config',
+    summary: 'let your own ssh reach VMs as NAME.vm',
+    load: async () => (await import('./commands/ssh-config.ts')).sshConfig,
+  },
+  {
     words: 'completion',
     summary: 'a completion script for your shell',
     load: async () => (await import('./commands/completion.ts')).completion,

@@ -30,5 +30,8 @@ function entryLines(table: object, prefix: string): readonly string[] {
 
 /** JSON's strings with every control character escaped are TOML's basic strings (TOML 1.0, "String"). */
 function tomlValue(value: unknown): string {
-  return Array.isArray(value) ? `[${value.map(tomlValue).join(', ')}]` : safeJson(value);
+  if (Array.isArray(value)) return `[${value.map(tomlValue).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return safeJson(value);
+  const entries = Object.entries(value).map(([key, entry]) => `${key} = ${tomlValue(entry)}`);
+  return `{ ${entries.join(', ')} }`;
 }

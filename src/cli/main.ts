@@ -52,11 +52,16 @@ function makeCli(line: ReturnType<typeof readCommandLine>, exitWith: (status: nu
   };
 }
 
-/** `__proxy VM PORT`: what ssh runs, not people. */
+/**
+ * `__proxy VM PORT`: what ssh runs, not people. Under its host name, `VM.vm`, it is asked for by the user's own ssh: then
+ * the daemon may have to be started.
+ */
 async function runHiddenProxy(args: readonly string[]): Promise<number> {
-  const [vmName = '', port = ''] = args;
+  const [host = '', port = ''] = args;
+  const vmName = host.toLowerCase().replace(/\.vm$/, '');
   const cli = makeCli(readCommandLine([]), () => undefined);
   try {
+    if (vmName !== host) await cli.session.connect();
     const { runProxy } = await import('../client/proxy.ts');
     await runProxy(cli.session.paths.daemonSocket, { vmName, port: Number(port) });
     return EXIT_STATUS.ok;

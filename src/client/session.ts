@@ -24,6 +24,11 @@ export class Session {
     this.paths = resolvePaths(options.env, options.uid);
   }
 
+  /** BANGER_HOME, made absolute; undefined where it is not set. */
+  get movedHome(): string | undefined {
+    return this.#options.env['BANGER_HOME'] ? this.paths.homePath : undefined;
+  }
+
   /** @throws ClientError as `connectDaemon` does. */
   connect(options: { readonly autoStart: boolean } = { autoStart: true }): Promise<Connection> {
     this.#connection ??= connectDaemon({

@@ -54,14 +54,14 @@ export function sshArgv(access: SshAccess, plan: SshPlan): readonly [string, ...
  * One word of a proxy command. It is read twice: by ssh, which refuses quotes that do not match by its own rules (a
  * backslash counts within single quotes), and by the shell. A backslash before each character means the same to both.
  */
-function proxyWord(text: string): string {
+export function proxyWord(text: string): string {
   return text.replaceAll(/[^A-Za-z0-9_@%+:,./\u0080-\u{10ffff}-]/gu, (character) =>
     character === '\n' ? "'\n'" : `\\${character}`,
   );
 }
 
 /** A path as one word of ssh_config(5): quoted, and with no %-token. */
-function configWord(path: string): string {
+export function configWord(path: string): string {
   return `"${path.replaceAll(/["\\]/g, '\\$&').replaceAll('%', '%%')}"`;
 }
 

@@ -104,6 +104,51 @@ const sourcesSchema = z.strictObject({
   tmux_continuum: gitSourceSchema.optional().describe('The tmux plugin that saves them by itself.'),
 });
 
+/** `0600` in the file, its permission bits for us. */
+const modeSchema = z.codec(z.string('write a mode as text, such as "0600"'), z.number(), {
+  decode: (text, context) => {
+    if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8);
+    context.issues.push({ code: 'custom', input: text, message: 'give permission bits such as "0600"' });
+    return z.NEVER;
+  },
+  encode: (mode) => mode.toString(8).padStart(4, '0'),
+});
+
+/** A path that says where it leads: no `..`, and nothing that the writing of a guest's disk could not encode. */
+function plainPathSchema(pattern: RegExp, message: string) {
+  return z
+    .string()
+    .max(1024)
+    .regex(pattern, message)
+    .regex(/^[^"\p{Cc}]*$/u, 'holds a quote or a control character')
+    .refine((path) => !/\/\.{0,2}(\/|$)/.test(path), 'holds ".", ".." or an empty name');
+}
+
+const fileSyncSchema = z.strictObject({
+  host: plainPathSchema(/^(~\/|\/)/, 'give a file as ~/NAME, or its absolute path').describe(
+    'A file below your home, yours. One that is not there is left out, and told of in the log of the operation.',
+  ),
+  guest: plainPathSchema(/^(~|\/root)\//, 'give a path below the guest’s home: ~/NAME or /root/NAME')
+    .refine((path) => !/^(~|\/root)\/\.ssh\/authorized_keys$/.test(path), 'banger’s own key lies there')
+    .describe('Where it goes, below the home of root.'),
+  mode: modeSchema.prefault('0600').describe('Its permission bits there.'),
+});
+
+export type FileSync = z.output<typeof fileSyncSchema>;
+
+/** The second of two entries with one place is told of. */
+const fileSyncListSchema = z
+  .array(fileSyncSchema)
+  .max(64)
+  .superRefine((entries, context) => {
+    const places = entries.map(({ guest }) => guest.replace(/^~(?=\/)/, '/root'));
+    for (const [index, place] of places.entries()) {
+      if (places.indexOf(place) < index) {
+        context.addIssue({ code: 'custom', path: [index, 'guest'], message: 'an entry before has the same place' });
+      }
+    }
+  });
+
 export const configSchema = z.strictObject({
   log_level: z
     .enum(['trace', 'debug', 'info', 'warn', 'error'])
@@ -133,6 +178,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Image builds.'),
+  file_sync: fileSyncListSchema.default([]).describe('Files of yours that are copied into each new VM.'),
   sources: sourcesSchema
     .prefault({})
     .describe(

@@ -152,6 +152,11 @@ export const ERRORS = catalogue({
     title: 'The changes made in a VM could not be exported',
     hint: '`banger vm cp` gets the files themselves.',
   },
+  SSH_CONFIG_UNUSABLE: {
+    status: 422,
+    title: 'The user’s ssh config cannot be changed',
+    hint: '`banger ssh-config` prints what would have to be in it.',
+  },
   COPY_FAILED: {
     status: 422,
     title: 'Files could not be copied between host and guest',

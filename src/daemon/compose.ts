@@ -9,6 +9,7 @@ import { createAgentConnector } from '../adapters/agent/agent-connector.ts';
 import { createDebianBootstrapper } from '../adapters/bootstrap/debian.ts';
 import { dialGuest } from '../adapters/dial/guest-dial.ts';
 import { createDisks } from '../adapters/disks/disks.ts';
+import { createHostFiles } from '../adapters/file-sync/host-files.ts';
 import { createImageFolders } from '../adapters/folders/image-folders.ts';
 import { createMachineFolders } from '../adapters/folders/machine-folders.ts';
 import { ForwarderLink } from '../adapters/forwarder/forwarder-link.ts';
@@ -26,6 +27,7 @@ import { createQemuEngines } from '../adapters/qemu/engines.ts';
 import { createSources } from '../adapters/sources/sources.ts';
 import { createGuestShell } from '../adapters/ssh/guest-shell.ts';
 import { createSshKeys } from '../adapters/ssh/keys.ts';
+import { NamedHosts } from '../adapters/ssh/named-hosts.ts';
 import { SqliteImageRepository } from '../adapters/store/image-repository.ts';
 import { SqliteNameReservations } from '../adapters/store/name-reservations.ts';
 import { MIGRATIONS } from '../adapters/store/migrations/all-migrations.ts';
@@ -83,6 +85,8 @@ export interface ComposeOptions {
   /** Addresses of the host itself, which guests are refused in banger's namespace. */
   readonly hostAddresses: readonly string[];
   readonly facts: DaemonFacts;
+  /** The user's own, where files to be copied into VMs may come from. */
+  readonly userHome: string;
   /** Multiplies every deadline of a guest's boot and power-off; 1 but in tests of these. */
   readonly timeoutScale: number;
 }
@@ -140,9 +144,17 @@ export function compose(options: ComposeOptions): Composition {
     qemuPath: config.qemu_bin,
     timeoutScale,
   });
+  const namedHosts = new NamedHosts({
+    path: paths.vmHosts,
+    list: () => vms.list().filter(({ transient }) => !transient),
+    onFault: (error) => log.error({ err: error }, 'host keys by name'),
+  });
+  void namedHosts.sync();
   const publish = (change: Parameters<EventBus['publish']>[0]): void => {
     bus.publish(change);
-    if (change.resource === 'vm') publishing.changed();
+    if (change.resource !== 'vm') return;
+    publishing.changed();
+    void namedHosts.sync();
   };
   const timeouts = machineTimeouts(timeoutScale);
   const warn = (message: string, facts: Record<string, unknown>): void => log.warn(facts, message);
@@ -209,6 +221,11 @@ export function compose(options: ComposeOptions): Composition {
     disks,
     folders: machineFolders,
     keys,
+    hostFiles: createHostFiles({
+      entries: config.file_sync,
+      home: options.userHome,
+      uid: process.getuid?.() ?? 0,
+    }),
     defaults,
     defaultImageName: config.default_image_name,
     cidr,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
 import { type Config, configSchema } from '../contracts/config.ts';
-import { readBySchema } from '../contracts/schema-faults.ts';
+import { readBySchema, type SchemaFault } from '../contracts/schema-faults.ts';
 import { AppError, describe } from '../core/app-error.ts';
 import { locateInToml, type TomlPath, type TomlPlace } from './toml-locator.ts';
 
@@ -17,9 +17,10 @@ interface ConfigFault {
 /**
  * Reads the config; where there is no file every key has its default.
  *
+ * @param home the user's: files to be copied into VMs must be below it. Left out, that is not looked at.
  * @throws AppError CONFIG_INVALID naming file, line, column and key.
  */
-export async function loadConfig(path: string): Promise<Config> {
+export async function loadConfig(path: string, home?: string): Promise<Config> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -31,17 +32,28 @@ export async function loadConfig(path: string): Promise<Config> {
       cause: error,
     });
   }
-  return parseConfig(text, path);
+  return parseConfig(text, path, home);
 }
 
 /** @param path of the file, for the error. @throws AppError CONFIG_INVALID. */
-export function parseConfig(text: string, path: string): Config {
+export function parseConfig(text: string, path: string, home?: string): Config {
   const read = readBySchema(configSchema, parseToml(text, path), 'a table');
-  if (read.ok) return read.value;
+  const faults = read.ok ? outsideHome(read.value, home) : read.faults;
+  if (read.ok && faults.length === 0) return read.value;
   throw configInvalid(
     path,
-    read.faults.map(({ path: keys, message }) => faultAt(text, keys, message)),
+    faults.map(({ path: keys, message }) => faultAt(text, keys, message)),
   );
+}
+
+/** By their names; whether a link leads out of it is seen when a file is read. */
+function outsideHome({ file_sync: entries }: Config, home: string | undefined): readonly SchemaFault[] {
+  if (home === undefined) return [];
+  const below = home.endsWith('/') ? home : `${home}/`;
+  return entries.flatMap(({ host }, index) => {
+    if (host.startsWith('~/') || host.startsWith(below)) return [];
+    return [{ path: ['file_sync', index, 'host'], message: `is not below your home, ${home}` }];
+  });
 }
 
 function parseToml(text: string, path: string): unknown {

@@ -81,7 +81,7 @@ async function main(argv: readonly string[]): Promise<void> {
 
 /** Takes the lock, then replaces this process by one that, in mode `isolated`, lives in banger's own namespace. */
 async function enter(paths: Paths): Promise<never> {
-  const config = await loadConfig(paths.configFile);
+  const config = await loadConfig(paths.configFile, userHome());
   await ensureRuntimeDir(paths.runtimeDir, process.getuid?.() ?? 0);
   // Whatever can be refused is refused before a namespace is made.
   planAddresses(config.network.cidr);
@@ -104,7 +104,7 @@ async function enter(paths: Paths): Promise<never> {
 
 /** A daemon that cannot begin takes its namespace away again, unless guests of an earlier one are in it. */
 async function serve(paths: Paths, hostAddresses: readonly string[]): Promise<void> {
-  const config = await loadConfig(paths.configFile);
+  const config = await loadConfig(paths.configFile, userHome());
   let began = false;
   try {
     const daemon = await begin(paths, config, hostAddresses);
@@ -139,6 +139,7 @@ async function begin(paths: Paths, config: Config, hostAddresses: readonly strin
     hostAddresses,
     guestDirs: { guest: join(packageRoot(), 'guest'), built: agentFiles(packageRoot()).dir },
     timeoutScale: testTimeoutScale(),
+    userHome: userHome(),
     facts: { ...daemonFacts(paths, config), stop },
   });
   await reconcile(composition.reconcile, AbortSignal.timeout(START_TIMEOUT_MS));
@@ -152,6 +153,10 @@ async function begin(paths: Paths, config: Config, hostAddresses: readonly strin
     uid: process.getuid?.() ?? 0,
   });
   return { server, composition, log, stopAsked };
+}
+
+function userHome(): string {
+  return process.env['HOME'] ?? '/';
 }
 
 /** Set by the tests of what happens at a guest's deadlines, which are minutes; nobody else has a use for it. */

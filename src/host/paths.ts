@@ -19,6 +19,10 @@ export interface Paths {
   readonly failedDir: string;
   readonly sshDir: string;
   readonly knownHosts: string;
+  /** Host keys by `NAME.vm`. */
+  readonly vmHosts: string;
+  /** For the user's own ssh: what `banger ssh-config` installs. */
+  readonly sshConfig: string;
   readonly daemonLog: string;
   readonly cacheDir: string;
   /** 0700; sockets and what must not outlive a boot. */
@@ -93,6 +97,8 @@ function layout(
     failedDir: join(state, 'failed'),
     sshDir: join(state, 'ssh'),
     knownHosts: join(state, 'ssh', 'known_hosts'),
+    vmHosts: join(state, 'ssh', 'vm_hosts'),
+    sshConfig: join(state, 'ssh', 'config'),
     daemonLog: join(state, 'daemon.log'),
     cacheDir: cache,
     runtimeDir: runtime,

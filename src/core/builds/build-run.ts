@@ -117,7 +117,8 @@ export class BuildRun {
     if (job.sizeBytes > job.source.sizeBytes) {
       await context.stage('grow', (stage) => disks.grow(staged.rootfsPath, job.sizeBytes, stage.signal));
     }
-    await runner.personalise(job.record, job.hostPrivateKey, staged.rootfsPath, context.signal);
+    const { hostPrivateKey } = job;
+    await runner.personalise(job.record, { hostPrivateKey, diskPath: staged.rootfsPath }, context.signal);
     await keys.pin(job.record.id, job.record.hostPublicKey);
   }
 

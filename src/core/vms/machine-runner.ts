@@ -10,6 +10,7 @@ import { identityFiles, REACHABILITY_FILES, REACHABILITY_SYMLINKS } from './gues
 import type { MachineTimeouts } from './machine-timeouts.ts';
 import { networkArguments } from './network-arguments.ts';
 import type {
+  DiskFile,
   Disks,
   Engine,
   GuestSession,
@@ -41,6 +42,14 @@ export interface BootPlan {
   readonly engine: Engine;
   readonly diskPath: string;
   readonly startedAt: string;
+}
+
+/** What makes a clone of an image a guest of its own, beside its record. */
+export interface PersonalDisk {
+  readonly diskPath: string;
+  readonly hostPrivateKey: string;
+  /** Of the user's. */
+  readonly files?: readonly DiskFile[];
 }
 
 /** A machine that runs, and the way to its guest's agent. */
@@ -79,8 +88,12 @@ export class MachineRunner {
     return how;
   }
 
-  /** Gives the disk the guest's name, its host key, our key and its network script. */
-  async personalise(record: VmRecord, hostPrivateKey: string, diskPath: string, signal: AbortSignal): Promise<void> {
+  /** Gives the disk the guest's name, its host key, our key, its network script, and files of the user's. */
+  async personalise(
+    record: VmRecord,
+    { hostPrivateKey, diskPath, files: own = [] }: PersonalDisk,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { disks, keys, assets } = this.#deps;
     const authorizedKeys = await disks.readFile(diskPath, '/root/.ssh/authorized_keys');
     const files = identityFiles({
@@ -96,7 +109,8 @@ export class MachineRunner {
         return { path, mode, content };
       }),
     );
-    await disks.writeFiles(diskPath, { files: [...files, ...reachability], symlinks: REACHABILITY_SYMLINKS }, signal);
+    const entries = { files: [...own, ...files, ...reachability], symlinks: REACHABILITY_SYMLINKS };
+    await disks.writeFiles(diskPath, entries, signal);
   }
 
   /**

@@ -9,6 +9,7 @@ import type { OperationContext } from '../operations/operation-context.ts';
 import type { OperationService } from '../operations/operation-service.ts';
 import { throwAll, Undo } from '../undo.ts';
 import type { LiveMachines } from './live-machines.ts';
+import type { HostFiles } from './host-files.ts';
 import { planRecord, type ResolvedSpec, resolveSpec, type VmDefaults } from './machine-plan.ts';
 import { BOOT_STAGES, type MachineRunner } from './machine-runner.ts';
 import type { Disks, Engine, Engines, MachineFolders, SshKeys } from './ports.ts';
@@ -26,6 +27,7 @@ export interface VmCreationDependencies {
   readonly disks: Disks;
   readonly folders: MachineFolders;
   readonly keys: SshKeys;
+  readonly hostFiles: HostFiles;
   readonly defaults: VmDefaults;
   readonly defaultImageName: string | undefined;
   readonly cidr: string;
@@ -49,7 +51,7 @@ export class VmCreation {
     request: CreateVmRequest,
     start: (record: VmRecord, engine: Engine, context: OperationContext) => Promise<void>,
   ): Promise<Operation> {
-    const { images, engines, disks, keys, folders, directory } = this.#deps;
+    const { images, engines, disks, keys, folders, directory, hostFiles } = this.#deps;
     const { name } = request;
     const held = await images.hold(this.#imageName(request), `creation of VM ${name ?? ''}`.trim());
     try {
@@ -59,6 +61,7 @@ export class VmCreation {
       await images.assertSpace(await disks.allocatedBytes(image.rootfsPath), `the disk of a VM`);
       const id = newId('vm');
       folders.locate(id);
+      const synced = await hostFiles.read();
       const hostKey = await keys.generateHostKey();
       const facts = { id, image, spec, engine: engine.name, hostPublicKey: hostKey.publicKey };
       const record = this.#reserve(name, facts);
@@ -71,6 +74,7 @@ export class VmCreation {
             {
               image,
               hostPrivateKey: hostKey.privateKey,
+              synced,
               start: () => (request.start ? start(record, engine, context) : Promise.resolve()),
             },
             context,
@@ -138,7 +142,12 @@ export class VmCreation {
 
   async #make(
     record: VmRecord,
-    plan: { readonly image: Image; readonly hostPrivateKey: string; readonly start: () => Promise<void> },
+    plan: {
+      readonly image: Image;
+      readonly hostPrivateKey: string;
+      readonly synced: Awaited<ReturnType<HostFiles['read']>>;
+      readonly start: () => Promise<void>;
+    },
     context: OperationContext,
   ): Promise<Vm> {
     const { runner, folders, keys, vms, live, directory } = this.#deps;
@@ -155,7 +164,11 @@ export class VmCreation {
         ),
       );
       await context.stage('personalise', async (stage) => {
-        await runner.personalise(record, plan.hostPrivateKey, folder.diskPath, stage.signal);
+        const { hostPrivateKey, synced } = plan;
+        for (const path of synced.missing) stage.log(`file_sync: ${path} is not there, and left out`);
+        const files = synced.files;
+        await runner.personalise(record, { hostPrivateKey, diskPath: folder.diskPath, files }, stage.signal);
+        if (files.length > 0) stage.note(`${files.length} of your files`);
         await keys.pin(record.id, record.hostPublicKey);
       });
       await plan.start();

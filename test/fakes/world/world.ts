@@ -167,6 +167,7 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
     disks,
     folders,
     keys,
+    hostFiles: { read: () => Promise.resolve({ files: [], missing: [] }) },
     defaults,
     defaultImageName,
     cidr: CIDR,

@@ -26,6 +26,10 @@ const WHOLE: z.input<typeof configSchema> = {
   vm_defaults: { cpus: 4, memory: '1.5GiB', disk_size: '8G' },
   apt: { mirror: 'file:///srv/mirror', security_mirror: 'file:///srv/security', proxy: 'http://192.0.2.1:3142' },
   build: { packages: ['git', 'curl=7.88.1-10'] },
+  file_sync: [
+    { host: '~/.gitconfig', guest: '~/.gitconfig', mode: '0644' },
+    { host: '/home/me/a b', guest: '/root/.config/a b', mode: '400' },
+  ],
   sources: {
     mise_version: '2025.12.0',
     opencode_version: '1.2.3',
@@ -55,6 +59,7 @@ test('the defaults', () => {
     'network.cidr = "10.77.0.0/20"',
     'network.publish_ports = true',
     'build.packages = []',
+    'file_sync = []',
   ]);
   expect(parseConfig(text, FILE)).toEqual(inForce({}));
 });

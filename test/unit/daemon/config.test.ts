@@ -34,6 +34,50 @@ test('keys given in any form of TOML', () => {
   });
 });
 
+describe('files to be copied into VMs', () => {
+  const entry = (host: string, guest: string, more = ''): string =>
+    `[[file_sync]]\nhost = "${host}"\nguest = "${guest}"\n${more}\n`;
+
+  test('are named with their places and modes', () => {
+    const text = entry('~/.gitconfig', '~/.gitconfig') + entry('/home/me/.x', '/root/.config/x', 'mode = "0644"');
+    expect(parseConfig(text, FILE, '/home/me').file_sync).toEqual([
+      { host: '~/.gitconfig', guest: '~/.gitconfig', mode: 0o600 },
+      { host: '/home/me/.x', guest: '/root/.config/x', mode: 0o644 },
+    ]);
+  });
+
+  test.each([
+    [
+      'a host file of elsewhere',
+      entry('/etc/passwd', '~/x'),
+      '2:1: file_sync.0.host: ',
+      'is not below your home, /home/me',
+    ],
+    ['one that only begins so', entry('/home/me2/x', '~/x'), '2:1: file_sync.0.host: ', 'is not below your home'],
+    ['a way out', entry('~/../you/x', '~/x'), '2:1: file_sync.0.host: ', 'holds ".", ".."'],
+    ['a relative path', entry('x', '~/x'), '2:1: file_sync.0.host: ', 'give a file as ~/NAME'],
+    ['a place outside the guest’s home', entry('~/x', '/etc/shadow'), '3:1: file_sync.0.guest: ', 'give a path below'],
+    ['a way out of the guest’s home', entry('~/x', '/root/../etc/shadow'), '3:1: file_sync.0.guest: ', 'holds'],
+    ['the home itself', entry('~/x', '/root/'), '3:1: file_sync.0.guest: ', 'holds'],
+    ['banger’s own key', entry('~/x', '/root/.ssh/authorized_keys'), '3:1: file_sync.0.guest: ', 'banger’s own key'],
+    ['a quote, which no offline disk takes', entry('~/x', '~/\\"x'), '3:1: file_sync.0.guest: ', 'holds a quote'],
+    ['a setuid bit', entry('~/x', '~/x', 'mode = "4755"'), '4:1: file_sync.0.mode: ', 'give permission bits'],
+    ['a mode that is a number', entry('~/x', '~/x', 'mode = 600'), '4:1: file_sync.0.mode: ', 'write a mode as text'],
+    ['one place twice', entry('~/x', '~/x') + entry('~/y', '/root/x'), '7:1: file_sync.1.guest: ', 'an entry before'],
+    ['an entry without a place', '[[file_sync]]\nhost = "~/x"\n', '1:3: file_sync.0.guest: ', ''],
+  ])('refused: %s', (_what, text, place, words) => {
+    try {
+      parseConfig(text, FILE, '/home/me');
+    } catch (error) {
+      const { message } = error as AppError;
+      expect(message.startsWith(`${FILE}:${place}`)).toBe(true);
+      expect(message).toContain(words);
+      return;
+    }
+    throw new Error('was taken');
+  });
+});
+
 describe('refused with its place', () => {
   test.each([
     ['no TOML', 'engine = "qemu"\nlog_level = ', '2:13: '],
