@@ -1,7 +1,7 @@
 /** What the user's own ssh needs to reach VMs as `NAME.vm`, and the lines that lead to it. Pure. */
 import { configWord, proxyWord } from './ssh.ts';
 
-export const VM_DOMAIN = '.vm';
+const VM_DOMAIN = '.vm';
 
 export interface SshConfigFacts {
   /** `bin/banger`. */
