@@ -14,6 +14,7 @@ describe('configSchema', () => {
       apt: {},
       build: { packages: [] },
       sources: {},
+      file_sync: [],
     });
   });
 
