@@ -1,5 +1,5 @@
 /** Host keys by the names that people know VMs by, for their own ssh: always what the store says, and nothing more. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeFileAtomic } from '../../host/atomic-file.ts';
 import { withHost } from './known-hosts.ts';
@@ -50,6 +50,8 @@ export class NamedHosts {
   async #writeOnce(): Promise<void> {
     const { path, list } = this.#options;
     const text = list().reduce((hosts, { name, hostPublicKey }) => withHost(hosts, `${name}.vm`, hostPublicKey), '');
+    // Where there is no VM there is nothing of one.
+    if (text === '') return rm(path, { force: true });
     if (text === (await readIfPresent(path))) return;
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFileAtomic(path, text, { mode: 0o600 });

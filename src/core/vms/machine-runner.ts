@@ -1,5 +1,5 @@
 import type { Image } from '../../contracts/image.ts';
-import type { AppError } from '../app-error.ts';
+import { AppError } from '../app-error.ts';
 import type { GuestAssets } from '../builds/ports.ts';
 import type { NetworkService } from '../networks/network-service.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
@@ -236,7 +236,11 @@ export class MachineRunner {
     machine: RunningMachine,
     { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<GuestSession> {
-    const session = await this.#deps.shell.connect(targetOf(record), { timeoutMs }, signal);
+    // A guest that is gone answers no more: nobody waits for it until the deadline.
+    const gone = new AbortController();
+    void machine.exited.then(() => gone.abort(new AppError('GUEST_UNREACHABLE', 'Its VMM has ended.')));
+    const limit = AbortSignal.any([signal, gone.signal]);
+    const session = await this.#deps.shell.connect(targetOf(record), { timeoutMs }, limit);
     void machine.exited.then(() => session.abandon());
     return session;
   }
