@@ -16,6 +16,8 @@ import { agent } from './figures/agent.ts';
 import { build } from './figures/build.ts';
 import { clone } from './figures/clone.ts';
 import { daemonMemory } from './figures/daemon-memory.ts';
+import { vmCp } from './figures/vm-cp.ts';
+import { vmExec } from './figures/vm-exec.ts';
 import { vmList } from './figures/vm-list.ts';
 import { vmStart } from './figures/vm-start.ts';
 import { prepareGuest } from './guest.ts';
@@ -23,7 +25,7 @@ import { load, machineFacts } from './machine-facts.ts';
 import { RECORD_FORMAT, recordOf, reportLines } from './report.ts';
 
 /** The quick ones first. */
-const FIGURES: readonly Figure[] = [agent, vmList, daemonMemory, clone, vmStart, build];
+const FIGURES: readonly Figure[] = [agent, vmList, daemonMemory, clone, vmExec, vmStart, build, vmCp];
 /** For a first image, which is downloaded, and a first start. */
 const PREPARE_BUDGET_MS = 15 * 60_000;
 const PREPARE_USUAL_MS = 2.5 * 60_000;
