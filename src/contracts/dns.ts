@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** Programs that resolve for a host and can be told of a zone. */
-export const RESOLVER_KINDS = ['systemd-resolved', 'networkmanager-dnsmasq', 'dnsmasq'] as const;
+const RESOLVER_KINDS = ['systemd-resolved', 'networkmanager-dnsmasq', 'dnsmasq'] as const;
 
 export const DNS_VERBS = ['enable', 'disable', 'status'] as const;
 export type DnsVerb = (typeof DNS_VERBS)[number];

@@ -59,7 +59,7 @@ async function untilWaiting(pid: number): Promise<void> {
   }
 }
 
-export function waiterArgv(gate: string, paths: Pick<Paths, 'forwarderSocket' | 'daemonSocket'>): string[] {
+function waiterArgv(gate: string, paths: Pick<Paths, 'forwarderSocket' | 'daemonSocket'>): string[] {
   const program = isBundled() ? join('dist', 'forwarder.cjs') : join('src', 'forwarder', 'main.ts');
   return [
     ...['setpriv', '--pdeathsig=KILL', '--'],

@@ -42,12 +42,12 @@ export async function readResolverFacts(root: string): Promise<ResolverFacts> {
   };
 }
 
-export function nameServersOf(resolvConf: string): string[] {
+function nameServersOf(resolvConf: string): string[] {
   return [...resolvConf.matchAll(/^[ \t]*nameserver[ \t]+(\S+)/gm)].map(([, address]) => address ?? '');
 }
 
 /** @param configs files in the order in which systemd-resolved reads them. */
-export function resolvedServersOf(configs: readonly string[]): string[] {
+function resolvedServersOf(configs: readonly string[]): string[] {
   let servers: string[] = [];
   for (const [, value = ''] of configs.join('\n').matchAll(/^[ \t]*DNS[ \t]*=[ \t]*(.*)$/gm)) {
     servers = value.trim() === '' ? [] : [...servers, ...value.trim().split(/\s+/)];

@@ -6,7 +6,7 @@ import type { PortRefusal } from '../../contracts/vm-ports.ts';
 import { dnsAddressOf, loopbackAddressOf, type LoopbackInstance } from '../networks/loopback-plan.ts';
 
 /** Of one VM, lowest first: a guest that opens thousands does not have the host open thousands. */
-export const MAX_PUBLISHED_PORTS = 128;
+const MAX_PUBLISHED_PORTS = 128;
 
 export interface PublishingFacts extends LoopbackInstance {
   /** In mode `host` guests are reached by their own address, and only named. */

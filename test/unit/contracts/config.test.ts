@@ -9,7 +9,7 @@ describe('configSchema', () => {
       log_level: 'info',
       engine: 'auto',
       accelerator: 'auto',
-      network: { mode: 'isolated', bridge_name: 'banger0', cidr: '10.77.0.0/20' },
+      network: { mode: 'isolated', bridge_name: 'banger0', cidr: '10.77.0.0/20', publish_ports: true },
       vm_defaults: { cpus: 2, memory: 2 ** 30 },
       apt: {},
       build: { packages: [] },
