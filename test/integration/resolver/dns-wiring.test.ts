@@ -14,12 +14,18 @@ const RELOAD = 'systemctl try-reload-or-restart systemd-resolved.service';
 let root: string;
 let reloads: string[];
 let reloadFails: boolean;
+/** What banger's own server and the host's resolver answer for the probe name. */
+let answers: { readonly server?: string; readonly host?: string };
+/** How often the host's resolver was asked. */
+let asked: number;
 
 /** A host on which systemd-resolved resolves, and nothing answers. */
 beforeEach(async () => {
   root = await makeTempDir();
   reloads = [];
   reloadFails = false;
+  answers = {};
+  asked = 0;
   await lay('/etc/resolv.conf', 'nameserver 127.0.0.53\n');
   await lay('/etc/systemd/resolved.conf', '[Resolve]\n#DNS=\n');
   await mkdir(join(root, 'run/systemd/resolve'), { recursive: true });
@@ -32,11 +38,14 @@ async function lay(path: string, content: string): Promise<void> {
 
 function wiring(options: { readonly home?: string; readonly isRoot?: boolean } = {}): DnsWiring {
   const { home = 'home', isRoot = true } = options;
-  class Silent extends FileResolver {
-    override askServer = () => Promise.resolve(undefined);
-    override askHost = () => Promise.resolve(undefined);
+  class Answering extends FileResolver {
+    override askServer = () => Promise.resolve(answers.server);
+    override askHost = () => {
+      asked += 1;
+      return Promise.resolve(answers.host);
+    };
   }
-  const resolver = new Silent({
+  const resolver = new Answering({
     recordPath: join(root, home, 'state', 'dns.json'),
     root,
     runReload: (argv) => {
@@ -173,6 +182,27 @@ describe('disable', () => {
   test('refuses a record that it cannot read', async () => {
     await lay('/home/state/dns.json', '{"version":2}');
     await expect(wiring().disable()).rejects.toMatchObject({ code: 'RESOLVER_FAILED' });
+  });
+});
+
+describe('status', () => {
+  test.each([
+    [{}, false, false],
+    [{ server: '127.77.0.1' }, true, false],
+    [{ server: '127.77.0.1', host: '127.77.0.1' }, true, true],
+    // Another instance's, or a server in the world that answers for everything.
+    [{ server: '127.77.0.1', host: '127.77.9.9' }, true, false],
+    [{ server: '127.77.9.9', host: '127.77.9.9' }, false, false],
+  ])('%j', async (given, answered, resolves) => {
+    answers = given;
+    expect(await wiring().status()).toEqual({
+      zone: 'vm',
+      server: { address: '127.77.0.1', port: 5377 },
+      answers: answered,
+      resolves,
+    });
+    // Where banger itself does not answer, no question goes out into the world.
+    expect(asked).toBe(answered ? 1 : 0);
   });
 });
 

@@ -22,7 +22,7 @@ const WHOLE: z.input<typeof configSchema> = {
   qemu_bin: '/opt/qemu "new"/qemu',
   ssh_key_path: '/home/me/.ssh/banger',
   default_image_name: 'dev',
-  network: { mode: 'host', bridge_name: 'br-1', cidr: '192.168.7.0/24', dns: '192.0.2.53' },
+  network: { mode: 'host', bridge_name: 'br-1', cidr: '192.168.7.0/24', dns: '192.0.2.53', publish_ports: false },
   vm_defaults: { cpus: 4, memory: '1.5GiB', disk_size: '8G' },
   apt: { mirror: 'file:///srv/mirror', security_mirror: 'file:///srv/security', proxy: 'http://192.0.2.1:3142' },
   build: { packages: ['git', 'curl=7.88.1-10'] },
