@@ -20,7 +20,7 @@ const IMAGE: Image = {
   provenance: { method: 'register', bangerVersion: '0.1.0', parameters: {}, steps: [] },
 };
 
-/** Puts VMs that never ran into the store, as if somebody had created them; the daemon is stopped for it, and afterwards. */
+/** Puts VMs that never ran into the store, as if somebody had created them; the daemon is stopped for it. */
 export async function storeVms(banger: Banger, count: number, undo: Undo, signal: AbortSignal): Promise<void> {
   await banger.run(['daemon', 'stop'], signal);
   const ids = Array.from({ length: count }, (_, index) => `vm-bb${index.toString(16).padStart(8, '0')}`);
@@ -34,12 +34,16 @@ export async function storeVms(banger: Banger, count: number, undo: Undo, signal
   }
   undo.add('the stored VMs', async () => {
     await banger.run(['daemon', 'stop']);
-    using database = openDatabase(banger.paths.database);
-    const vms = new SqliteVmRepository(database);
-    database.transaction(() => {
-      for (const id of ids) vms.delete(id);
-    });
-    new SqliteImageRepository(database).delete(IMAGE.id);
+    {
+      using database = openDatabase(banger.paths.database);
+      const vms = new SqliteVmRepository(database);
+      database.transaction(() => {
+        for (const id of ids) vms.delete(id);
+      });
+      new SqliteImageRepository(database).delete(IMAGE.id);
+    }
+    // As it was before.
+    await banger.run(['daemon', 'start']);
   });
 }
 
