@@ -105,7 +105,8 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   try {
     const feeding = feed(child.stdin, options.input);
     const [status, signalName] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-    if (!stop.cause) await feeding;
+    // Input that has failed says why the program did; what still comes of it is nobody's affair any more.
+    if (!stop.cause) await Promise.race([feeding, undefined]);
     const output = { stdout: stdout(), stderr: stderr(), exitStatus: status ?? undefined };
     if (stop.cause) {
       const reason = stop.cause === 'timeout' ? `ran longer than ${options.timeoutMs} ms` : 'was cancelled';

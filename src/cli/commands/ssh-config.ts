@@ -22,9 +22,10 @@ export function sshConfig(command: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-With it a VM called NAME is NAME.vm for your own ssh, and so for scp, rsync and editors: \`ssh box.vm\`.
---install puts one line at the top of ~/.ssh/config, whose copy stays beside it; --uninstall leaves the file as it was.
-Without --install no file outside of banger's own folders is touched.`,
+With it a VM called NAME is NAME.vm for your own ssh, and so for scp, rsync and
+editors: \`ssh box.vm\`. --install puts one line at the top of ~/.ssh/config and
+leaves a copy beside it; --uninstall leaves the file as it was. Without
+--install no file outside of banger's own folders is touched.`,
     )
     .action(async (flags: Flags) => {
       const wanted = [flags.print, flags.install, flags.uninstall].filter(Boolean);

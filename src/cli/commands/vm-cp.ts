@@ -29,11 +29,13 @@ export function vmCp(command: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-A file or folder goes into a target that is a folder, under its own name; else it gets the target's name, whose
-parent must be there. SOURCE/. is what is in a folder. Folders are joined with those that are there; a file or
-link takes the place of a file or link. Modes, times and links are kept, owners are not: root in the guest, you here.
-A path in a VM that does not begin with / is below /root. A path here with a colon is written ./a:b.
-- is one file's content.`,
+A file or folder goes into a target that is a folder, under its own name; else
+it gets the target's name, whose parent must be there. SOURCE/. is what is in a
+folder. Folders are joined with those that are there; a file or link takes the
+place of a file or link. Modes, times and links are kept. Owners are not: root
+in the guest, you here.
+A path in a VM that does not begin with / is below /root. A path here with a
+colon is written ./a:b. - is one file's content.`,
     )
     .action(async (sourceText: string, targetText: string, flags: Flags) => {
       const source = parseCopyEnd(sourceText);

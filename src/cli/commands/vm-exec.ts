@@ -25,10 +25,12 @@ export function vmExec(command: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-One word after -- is shell text ('ls | wc -l'); several are a program and its arguments, taken as they are.
-The exit status is the command's, 128 + its number for a signal, 255 where the connection was lost.
-Ctrl-C and other signals go to the command. When we are killed, so is it. With --json the command's output
-goes to stderr, and {"exitStatus": ...} to stdout.`,
+One word after -- is shell text ('ls | wc -l'); several are a program and its
+arguments, taken as they are.
+The exit status is the command's; 128 + its number for a signal; 255 where the
+connection was lost. Ctrl-C and other signals go to the command; when we are
+killed, so is it. With --json the command's output goes to stderr, and
+{"exitStatus": ...} to stdout.`,
     )
     .action(async (nameText: string, flags: Flags) => {
       const words = cli.guestCommand ?? [];

@@ -23,13 +23,17 @@ export function vmExport(command: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-Everything that was changed in the VM since the repository came into it: commits, what was not committed, and new
-files that are not ignored. Apply it in the repository here, after a look at it:
+Everything that was changed in the VM since the repository came into it:
+commits, what was not committed, and new files that are not ignored. Look at
+it, then apply it in the repository here:
 
-  banger vm export box -o box.patch && git apply --stat --check box.patch && git apply box.patch
+  banger vm export box -o box.patch
+  git apply --stat --check box.patch && git apply box.patch
+
   banger vm export box --commits -o box.mbox && git am box.mbox
 
-Nothing is applied by itself, and nothing in the VM is changed. Where nothing was changed no file is written.`,
+Nothing is applied by itself, and nothing in the VM is changed. Where nothing
+was changed no file is written.`,
     )
     .action(async (nameText: string, path: string | undefined, flags: Flags) => {
       const plan = await planOf(cli, checkedName(nameText), { path, form: flags.commits ? 'mails' : 'diff' });

@@ -28,13 +28,15 @@ export function vmRun(command: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-One word after -- is shell text ('ls | wc -l'); several are a command and its arguments, taken as they are.
-The exit status is the command's. With --json the command's output goes to stderr, and
-{"vm": ..., "exitStatus": ...} to stdout.
+One word after -- is shell text ('ls | wc -l'); several are a command and its
+arguments, taken as they are. The exit status is the command's. With --json the
+command's output goes to stderr, and {"vm": ..., "exitStatus": ...} to stdout.
 
-With a path the tracked files of its repository go along as they are in the work tree, and the history of the
-current branch, into /root/NAME of the VM, NAME being the repository's folder; shell or command begins there.
-Ignored files, the repository's config, its remotes and hooks stay here. \`banger vm export\` gets what was changed.`,
+With a path the tracked files of its repository go along as they are in the
+work tree, with the history of the current branch, into /root/NAME of the VM,
+NAME being the repository's folder; shell or command begins there. Ignored
+files, the repository's config, remotes and hooks stay here. What was changed
+in the VM is got by \`banger vm export\`.`,
     )
     .action(async (path: string | undefined, flags: Flags) => {
       check(cli, path, flags);

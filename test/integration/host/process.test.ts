@@ -33,6 +33,19 @@ describe('run', () => {
     expect((await run(['true'], { input: 'x'.repeat(4 * 1024 * 1024) })).exitStatus).toBe(0);
   });
 
+  test('input may come as a stream, as fast as it is read; its failure is the run’s', async () => {
+    let read = 0;
+    const chunks = async function* (count: number, failure?: Error): AsyncGenerator<Buffer> {
+      for (read = 0; read < count; read += 1) yield Buffer.alloc(100_000, 'x');
+      if (failure) throw failure;
+    };
+    expect((await run(['wc', '-c'], { input: chunks(50) })).stdout).toBe('5000000\n');
+    await expect(run(['cat'], { input: chunks(2, new Error('the disk is gone')) })).rejects.toThrow('the disk is gone');
+    // A program that reads nothing is not waited for, and is not sent everything.
+    expect((await run(['true'], { input: chunks(100_000) })).exitStatus).toBe(0);
+    expect(read).toBeLessThan(1000);
+  });
+
   test('without input, stdin is empty: nothing waits for a terminal', async () => {
     expect((await run(['cat'])).stdout).toBe('');
   });
