@@ -106,7 +106,7 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
     const feeding = feed(child.stdin, options.input);
     const [status, signalName] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
     // Input that has failed says why the program did; what still comes of it is nobody's affair any more.
-    if (!stop.cause) await Promise.race([feeding, undefined]);
+    if (!stop.cause) await Promise.race([feeding, Promise.resolve()]);
     const output = { stdout: stdout(), stderr: stderr(), exitStatus: status ?? undefined };
     if (stop.cause) {
       const reason = stop.cause === 'timeout' ? `ran longer than ${options.timeoutMs} ms` : 'was cancelled';
