@@ -4,6 +4,7 @@
  */
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode } from '../src/host/error-code.ts';
 
 const PAUSE_MS = 20;
 /** A guest that is not so far drops what it gets: a new attempt beats TCP's own repeats. */
@@ -30,7 +31,7 @@ function lives(processId: number): boolean {
   try {
     return process.kill(processId, 0);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    if (hasCode(error, 'ESRCH')) return false;
     throw error;
   }
 }

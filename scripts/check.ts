@@ -7,6 +7,7 @@
  */
 import { readFileSync, rmSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasCode } from '../src/host/error-code.ts';
 import { attach, run, ProcessError } from '../src/host/process.ts';
 import { shellScripts } from './shell-scripts.ts';
 import type { TierResults } from './tier-counts.ts';
@@ -119,7 +120,7 @@ function readResults(
     return { counts: results.tiers[tier], unhandledErrors: results.unhandledErrors };
   } catch (error) {
     // No file: vitest ended before its first test. Its exit status says so too.
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+    if (hasCode(error, 'ENOENT')) {
       return { counts: undefined, unhandledErrors: 0 };
     }
     throw error;

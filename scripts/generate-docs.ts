@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openApiDocument } from '../src/daemon/openapi.ts';
+import { hasCode } from '../src/host/error-code.ts';
 import { apiPage } from './reference/api-page.ts';
 import { configPage } from './reference/config-page.ts';
 import { errorsPage } from './reference/errors-page.ts';
@@ -37,7 +38,7 @@ function currentText(name: string): string | undefined {
   try {
     return readFileSync(join(REFERENCE_DIR, name), 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../src/host/build-id.ts';
+import { hasCode } from '../../src/host/error-code.ts';
 import { agentFiles } from '../../src/host/paths.ts';
 import type { Bench } from '../bench.ts';
 import type { Figure, RunPlan, Series } from '../figure.ts';
@@ -116,7 +117,7 @@ async function connected(path: string, signal: AbortSignal): Promise<Socket> {
       return socket;
     } catch (error) {
       // It is not there yet.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+      if (!hasCode(error, 'ENOENT')) throw error;
       await sleep(LISTEN_POLL_MS, undefined, { signal });
     }
   }

@@ -1,12 +1,11 @@
 /** Values from the command line as requests: checked by the very schemas the daemon checks with. */
-import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
+import { readUserFile } from '../client/user-file.ts';
 import { nameSchema } from '../contracts/name.ts';
 import { checkRequest } from '../contracts/request-check.ts';
 import { ROUTES } from '../contracts/routes.ts';
 import { parseSize } from '../contracts/size.ts';
-import { isSystemError } from '../client/client-error.ts';
 import { UsageError } from './usage-error.ts';
 
 /** @throws UsageError with the code the daemon would answer with. */
@@ -94,13 +93,9 @@ export function pathFlag(cwd: string, text: string | undefined): string | undefi
 export async function textFlag(cwd: string, flag: string, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const file = resolve(cwd, path);
-  try {
-    if (!(await stat(file)).isFile()) throw new UsageError('REQUEST_INVALID', `${flag}: ${file} is not a file`);
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (!isSystemError(error, 'ENOENT', 'EACCES', 'ENOTDIR')) throw error;
-    throw new UsageError('REQUEST_INVALID', `${flag}: ${file} cannot be read`, { cause: error });
-  }
+  const read = await readUserFile(file);
+  if ('text' in read) return read.text;
+  throw new UsageError('REQUEST_INVALID', `${flag}: ${file} ${read.problem}`, { cause: read.cause });
 }
 
 /** Collects a flag that may come several times. */

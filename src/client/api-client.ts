@@ -4,7 +4,8 @@ import type { z } from 'zod';
 import { ADDRESSES, API_PREFIX } from '../contracts/addresses.ts';
 import type { OperationEvent } from '../contracts/event.ts';
 import type { RouteName, Routes } from '../contracts/routes.ts';
-import { ClientError, isSystemError, readErrorBody } from './client-error.ts';
+import { hasCode } from '../host/error-code.ts';
+import { ClientError, readErrorBody } from './client-error.ts';
 import { exchange, type HttpReply, openStream, readReply } from './http-over-unix.ts';
 
 type RoutesOfKind<Kind> = { [Name in RouteName]: Routes[Name]['kind'] extends Kind ? Name : never }[RouteName];
@@ -166,7 +167,7 @@ function parseLoosely(json: string): unknown {
 
 /** Failures of the socket as DAEMON_UNREACHABLE; an abort by the caller stays what it is. */
 function asUnreachable(error: unknown, socketPath: string): unknown {
-  const lost = isSystemError(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'EACCES', 'ETIMEDOUT');
+  const lost = hasCode(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'EACCES', 'ETIMEDOUT');
   if (!lost || !(error instanceof Error)) return error;
   return new ClientError('DAEMON_UNREACHABLE', `The daemon at ${socketPath} cannot be reached: ${error.message}`, {
     cause: error,

@@ -45,8 +45,3 @@ export function readErrorBody(value: unknown): ErrorBody | undefined {
     ...(typeof operationId === 'string' ? { operationId } : {}),
   };
 }
-
-/** True for an error of the system with one of these codes (`ENOENT`). */
-export function isSystemError(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
-}

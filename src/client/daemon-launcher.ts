@@ -1,10 +1,11 @@
 /** Finds the daemon, starts it where there is none, and replaces one of another build. */
 import { watch } from 'node:fs';
 import type { DaemonStatus } from '../contracts/daemon.ts';
+import { hasCode } from '../host/error-code.ts';
 import { fitsSocket, type Paths } from '../host/paths.ts';
 import { ensurePrivateDir, UnsafeDirError } from '../host/private-dir.ts';
 import { ApiClient } from './api-client.ts';
-import { ClientError, isSystemError } from './client-error.ts';
+import { ClientError } from './client-error.ts';
 
 /** From the first try to a daemon that answers: it may have to make a network and to find its VMs again. */
 const START_TIMEOUT_MS = 60_000;
@@ -90,8 +91,8 @@ async function probe(socketPath: string): Promise<DaemonStatus | 'absent' | 'sto
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     if (error.code === 'DAEMON_STOPPING') return 'stopping';
-    if (isSystemError(error.cause, 'ENOENT', 'ECONNREFUSED')) return 'absent';
-    if (isSystemError(error.cause, 'ECONNRESET', 'EPIPE')) return 'stopping';
+    if (hasCode(error.cause, 'ENOENT', 'ECONNREFUSED')) return 'absent';
+    if (hasCode(error.cause, 'ECONNRESET', 'EPIPE')) return 'stopping';
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { hasCode } from '../host/error-code.ts';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../host/process-identity.ts';
-import { ClientError, isSystemError } from './client-error.ts';
+import { ClientError } from './client-error.ts';
 import type { Connection } from './daemon-launcher.ts';
 
 /** How long a daemon may take to end: it undoes what its operations have made. */
@@ -30,7 +31,7 @@ export async function stopDaemon(
     reply = await client.call('daemonStop', { body: { reason } });
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
-    const wasStopped = isSystemError(error.cause, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE');
+    const wasStopped = hasCode(error.cause, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE');
     if (error.code !== 'DAEMON_STOPPING' && !wasStopped) throw error;
   }
   if (daemon) await waitForEnd(daemon);

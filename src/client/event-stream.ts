@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { hasCode } from '../host/error-code.ts';
 import { ClientError } from './client-error.ts';
 
 interface EventStreamOptions<Event> {
@@ -54,11 +55,7 @@ export async function* resumeEvents<Event>(options: EventStreamOptions<Event>): 
 
 function isBroken(error: unknown): boolean {
   if (error instanceof ClientError) return error.code === 'DAEMON_UNREACHABLE' || error.code === 'DAEMON_STOPPING';
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
-  );
+  return hasCode(error, 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE');
 }
 
 async function* messages(reply: IncomingMessage): AsyncGenerator<EventSourceMessage, void> {

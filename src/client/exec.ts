@@ -11,6 +11,7 @@ import {
   FIRST_ROOM_BYTES,
   type TerminalSize,
 } from '../contracts/exec-stream.ts';
+import { hasCode } from '../host/error-code.ts';
 import { ClientError } from './client-error.ts';
 import type { Session } from './session.ts';
 
@@ -170,6 +171,5 @@ async function onlyFailure(work: Promise<void>): Promise<never> {
 }
 
 function isBroken(error: unknown): boolean {
-  const codes = ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'];
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+  return hasCode(error, 'ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED');
 }

@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { ClientError, isSystemError } from './client-error.ts';
+import { hasCode } from '../host/error-code.ts';
+import { ClientError } from './client-error.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 
@@ -81,7 +82,7 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   try {
     return await open(path, 'r');
   } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

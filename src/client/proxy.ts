@@ -1,5 +1,6 @@
 /** `banger __proxy NAME PORT`: ssh's proxy command. Its stdin and stdout become a connection to a guest's port. */
 import { pipeline } from 'node:stream/promises';
+import { hasCode } from '../host/error-code.ts';
 import { ApiClient } from './api-client.ts';
 
 /**
@@ -22,6 +23,5 @@ export async function runProxy(
 
 /** Either end may close first; ssh tells its user about a session that was cut. */
 function endedEarly(error: unknown): void {
-  const expected = ['ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNRESET', 'ABORT_ERR'];
-  if (!(error instanceof Error && 'code' in error && expected.includes(String(error.code)))) throw error;
+  if (!hasCode(error, 'ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNRESET', 'ABORT_ERR')) throw error;
 }

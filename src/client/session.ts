@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import type { OperationEvent } from '../contracts/event.ts';
 import { buildId } from '../host/build-id.ts';
+import { hasCode } from '../host/error-code.ts';
 import { type Paths, resolvePaths } from '../host/paths.ts';
 import type { ApiClient, CallInput, CallReply, SyncCall, TunnelRoute } from './api-client.ts';
-import { ClientError, isSystemError } from './client-error.ts';
+import { ClientError } from './client-error.ts';
 import { type Connection, connectDaemon } from './daemon-launcher.ts';
 import { daemonArgv } from './daemon-program.ts';
 
@@ -94,5 +95,5 @@ export class Session {
 }
 
 function wasNotTaken(error: ClientError): boolean {
-  return error.code === 'DAEMON_STOPPING' || isSystemError(error.cause, 'ENOENT', 'ECONNREFUSED');
+  return error.code === 'DAEMON_STOPPING' || hasCode(error.cause, 'ENOENT', 'ECONNREFUSED');
 }

@@ -4,7 +4,8 @@ import { constants, type Stats } from 'node:fs';
 import { chmod, chown, copyFile, lstat, mkdir, open, readFile, realpath, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../host/atomic-file.ts';
-import { ClientError, isSystemError } from './client-error.ts';
+import { hasCode } from '../host/error-code.ts';
+import { ClientError } from './client-error.ts';
 import { withInclude, withoutInclude } from './ssh-config.ts';
 
 export interface SshConfigChange {
@@ -73,7 +74,7 @@ async function realPath(path: string): Promise<string | undefined> {
   try {
     return await realpath(path);
   } catch (error) {
-    if (!isSystemError(error, 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
   try {
     await lstat(path);
@@ -112,7 +113,7 @@ async function backUp(path: string): Promise<string> {
       await copyFile(path, backup, constants.COPYFILE_EXCL);
       return backup;
     } catch (error) {
-      if (!isSystemError(error, 'EEXIST')) throw error;
+      if (!hasCode(error, 'EEXIST')) throw error;
     }
   }
   throw new ClientError('SSH_CONFIG_UNUSABLE', `There are ${MAX_BACKUPS} copies of ${path} already.`, {
@@ -140,5 +141,5 @@ function asBytes(text: string): string {
 }
 
 function unlessAbsent(error: unknown): undefined {
-  if (!isSystemError(error, 'ENOENT')) throw error;
+  if (!hasCode(error, 'ENOENT')) throw error;
 }

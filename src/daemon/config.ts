@@ -4,6 +4,7 @@ import { parse, TomlError } from 'smol-toml';
 import { type Config, configSchema } from '../contracts/config.ts';
 import { readBySchema, type SchemaFault } from '../contracts/schema-faults.ts';
 import { AppError, describe } from '../core/app-error.ts';
+import { hasCode } from '../host/error-code.ts';
 import { locateInToml, type TomlPath, type TomlPlace } from './toml-locator.ts';
 
 interface ConfigFault {
@@ -25,7 +26,7 @@ export async function loadConfig(path: string, home?: string): Promise<Config> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return configSchema.parse({});
+    if (hasCode(error, 'ENOENT')) return configSchema.parse({});
     throw new AppError('CONFIG_INVALID', `The config file ${path} cannot be read: ${describe(error)}`, {
       hint: 'Give it a name and a mode that we can read, or remove it.',
       details: { path },

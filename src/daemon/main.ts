@@ -15,6 +15,7 @@ import { BANGER_VERSION } from '../contracts/version.ts';
 import { AppError, toAppError } from '../core/app-error.ts';
 import { planAddresses } from '../core/networks/address-plan.ts';
 import { buildId, packageRoot } from '../host/build-id.ts';
+import { hasCode } from '../host/error-code.ts';
 import { holdLock } from '../host/lock.ts';
 import { agentFiles, type Paths, resolvePaths } from '../host/paths.ts';
 import {
@@ -199,7 +200,7 @@ function announce(line: object): void {
   try {
     writeSync(1, `${JSON.stringify(line)}\n`);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+    if (!hasCode(error, 'EPIPE')) throw error;
   }
 }
 

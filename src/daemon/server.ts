@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { once } from 'node:events';
 import { getRequestListener } from '@hono/node-server';
 import { AppError, describe } from '../core/app-error.ts';
+import { hasCode } from '../host/error-code.ts';
 import { fitsSocket, SOCKET_PATH_MAX_BYTES } from '../host/paths.ts';
 import { errorResponse } from './errors.ts';
 import type { Log } from './log.ts';
@@ -91,7 +92,7 @@ async function removeDeadSocket(path: string): Promise<void> {
     }
     await unlink(path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 

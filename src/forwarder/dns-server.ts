@@ -3,6 +3,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { DNS_PORT } from '../contracts/forwarding.ts';
+import { errorCode } from '../host/error-code.ts';
 import { answerMessage, type Zone } from './dns-answer.ts';
 
 /** The usual port, for who has no other way of naming a server, where it is free and allowed; and ours. */
@@ -41,7 +42,7 @@ export class DnsServer {
       udp.close();
       tcp.close();
       // In use or not permitted: the other port may do, and whoever gave the order is told which ones are open.
-      if (error instanceof Error && 'code' in error) return;
+      if (errorCode(error) !== undefined) return;
       throw error;
     }
     // A client that is gone before its answer, or one too many for our descriptors: the next one has its own.

@@ -11,6 +11,7 @@ import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { type ForwardingOrder, FORWARDING_VERSION, MAX_ORDER_BYTES } from '../contracts/forwarding.ts';
 import type { ForwarderReport } from '../contracts/forwarder-report.ts';
+import { errorCode } from '../host/error-code.ts';
 import { linesOf } from '../host/line-stream.ts';
 import { DnsServer } from './dns-server.ts';
 import { parseOrder } from './orders.ts';
@@ -50,7 +51,7 @@ async function serve(controlPath: string, daemonPath: string): Promise<void> {
     }
   } catch (error) {
     // A daemon that has closed its socket meanwhile has no use for us; anything else stands in the log.
-    if (!(error instanceof Error && 'code' in error)) console.error(error);
+    if (errorCode(error) === undefined) console.error(error);
   } finally {
     control.destroy();
   }

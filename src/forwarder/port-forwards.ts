@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ForwarderReport, ForwardFault } from '../contracts/forwarder-report.ts';
 import type { Forward } from '../contracts/forwarding.ts';
+import { errorCode } from '../host/error-code.ts';
 import { joinStreams } from '../host/join-streams.ts';
 
 /** Opens a connection to a VM's port. @throws Error where it cannot be had. */
@@ -86,8 +87,9 @@ export class PortForwards {
       return undefined;
     } catch (error) {
       this.#open.delete(key);
-      if (!(error instanceof Error && 'code' in error)) throw error;
-      return FAULTS[String(error.code)] ?? 'failed';
+      const code = errorCode(error);
+      if (code === undefined) throw error;
+      return FAULTS[code] ?? 'failed';
     }
   }
 

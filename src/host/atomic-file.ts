@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { hasCode } from './error-code.ts';
 
 export interface AtomicFileOptions {
   /** Permission bits of the new file, `0o600`; the umask is taken off. */
@@ -43,7 +44,7 @@ async function removeLeftover(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Folders that are ours alone: sockets and secrets lie in them. */
 import { lstat, mkdir } from 'node:fs/promises';
+import { hasCode } from './error-code.ts';
 
 /** Why a folder cannot be trusted. */
 export type UnsafeDirReason = 'not-a-folder' | 'symlink' | 'foreign-owner' | 'open-to-others';
@@ -31,7 +32,7 @@ export async function ensurePrivateDir(path: string, uid: number): Promise<void>
   try {
     return await assertPrivateDir(path, uid);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
   await mkdir(path, { recursive: true, mode: 0o700 });
   // Somebody else may have been quicker, where all may write (/tmp).

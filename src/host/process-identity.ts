@@ -1,5 +1,6 @@
 /** Who a process is, beyond its pid: pids are used again, a pid with its start time and boot is not. */
 import { readFile } from 'node:fs/promises';
+import { hasCode } from './error-code.ts';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -19,7 +20,7 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | un
   try {
     stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) {
       return undefined;
     }
     throw error;
@@ -47,7 +48,7 @@ export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Si
     process.kill(identity.pid, signal);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    if (hasCode(error, 'ESRCH')) return false;
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from './error-code.ts';
 
 /** Debian keeps ip, nft and mkfs.ext4 here, and leaves these folders out of an ordinary user's PATH (and of `su`'s). */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -38,7 +39,7 @@ async function isExecutable(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     // ENOENT, ENOTDIR, EACCES: not here, whatever the reason; the next folder is asked.
-    if (error instanceof Error && 'code' in error) return false;
+    if (errorCode(error) !== undefined) return false;
     throw error;
   }
 }

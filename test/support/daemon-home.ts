@@ -10,6 +10,7 @@ import { expect, type TestContext } from 'vitest';
 import { ApiClient, type CallInput, type SyncCall } from '../../src/client/api-client.ts';
 import type { OperationEvent } from '../../src/contracts/event.ts';
 import type { Operation } from '../../src/contracts/operation.ts';
+import { hasCode } from '../../src/host/error-code.ts';
 import { type Paths, resolvePaths } from '../../src/host/paths.ts';
 import { ProcessError, run, type RunResult } from '../../src/host/process.ts';
 import { launch, type RunOptions, type Running } from './banger-copy.ts';
@@ -180,7 +181,7 @@ async function sweep(paths: Paths): Promise<void> {
     try {
       process.kill(pid, 'SIGKILL');
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+      if (!hasCode(error, 'ESRCH')) throw error;
     }
   }
   try {

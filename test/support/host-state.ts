@@ -2,6 +2,7 @@
 import { lstat, readFile, readdir, readlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { hasCode } from '../../src/host/error-code.ts';
 import type { Paths } from '../../src/host/paths.ts';
 import { ProcessError, run } from '../../src/host/process.ts';
 
@@ -152,9 +153,5 @@ function noEntries(error: unknown): [] {
 }
 
 function isGone(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    ['ENOENT', 'ESRCH', 'ENOTDIR', 'EACCES', 'EPERM'].includes(String(error.code))
-  );
+  return hasCode(error, 'ENOENT', 'ESRCH', 'ENOTDIR', 'EACCES', 'EPERM');
 }

@@ -1,5 +1,6 @@
 import { readFileSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { hasCode } from '../../src/host/error-code.ts';
 
 /** A process is alive unless it is gone or only waits to be reaped. */
 export function isRunning(pid: number): boolean {
@@ -7,7 +8,7 @@ export function isRunning(pid: number): boolean {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return false;
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return false;
     throw error;
   }
 }
@@ -33,7 +34,7 @@ function firstLine(path: string): string | undefined {
     const text = readFileSync(path, 'utf8');
     return text.includes('\n') ? text.slice(0, text.indexOf('\n')) : undefined;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

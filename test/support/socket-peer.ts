@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { connect, createServer } from 'node:net';
+import { errorCode } from '../../src/host/error-code.ts';
 
 const CONNECT_TIMEOUT_MS = 1_000;
 /** What `names` answers: RFC 5737, for documentation. */
@@ -45,7 +46,7 @@ function connectOnce(): void {
   socket.setEncoding('utf8');
   socket.setTimeout(CONNECT_TIMEOUT_MS, () => tell('timeout'));
   socket.once('data', (text) => tell(String(text).trim()));
-  socket.once('error', (error) => tell('code' in error ? String(error.code) : error.message));
+  socket.once('error', (error) => tell(errorCode(error) ?? error.message));
 }
 
 /** Prints each datagram as it comes. */
@@ -88,6 +89,6 @@ async function ask(): Promise<void> {
   try {
     console.log((await resolver.resolve4('guest.example.test')).join(' '));
   } catch (error) {
-    console.log(error instanceof Error && 'code' in error ? String(error.code) : String(error));
+    console.log(errorCode(error) ?? String(error));
   }
 }

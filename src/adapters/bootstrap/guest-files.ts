@@ -3,6 +3,7 @@ import { chmod, lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { AppError } from '../../core/app-error.ts';
 import type { GuestAssets } from '../../core/builds/ports.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { FIRST_FILES, FIRST_LINKS, REACHED_BY } from './first-files.ts';
 
 /** Files, links and absences of a first image. @throws AppError BOOTSTRAP_FAILED where a folder is a link. */
@@ -54,6 +55,6 @@ async function emptyPlace(treeDir: string, path: string): Promise<string> {
 }
 
 function absent(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  if (hasCode(error, 'ENOENT')) return undefined;
   throw error;
 }

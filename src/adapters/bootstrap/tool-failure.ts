@@ -1,4 +1,5 @@
 import { AppError, describe } from '../../core/app-error.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { ProcessError } from '../../host/process.ts';
 
 /** Lines of a tool's output that an error carries. */
@@ -17,7 +18,7 @@ export function bootstrapFailure(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   if (error instanceof AppError) return error;
   if (error instanceof ProcessError) return toolFailure(error);
-  if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) {
+  if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
     return new AppError('DISK_FULL', `The disk became full: ${describe(error)}`, { cause: error });
   }
   return error;

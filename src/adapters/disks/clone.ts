@@ -3,21 +3,14 @@ import { chmod, constants, copyFile, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError } from '../../core/app-error.ts';
 import { formatSize } from '../../contracts/size.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { runTool } from './tool.ts';
 
 /** Left free for whatever else writes to that filesystem meanwhile. */
 const SPARE_BYTES = 64 * 2 ** 20;
 
 /** What the filesystem says where it cannot share blocks, or not between these two places (ioctl_ficlonerange(2)). */
-const NO_REFLINK: ReadonlySet<unknown> = new Set([
-  'ENOTSUP',
-  'EOPNOTSUPP',
-  'ENOTTY',
-  'EXDEV',
-  'EINVAL',
-  'ENOSYS',
-  'EPERM',
-]);
+const NO_REFLINK: readonly string[] = ['ENOTSUP', 'EOPNOTSUPP', 'ENOTTY', 'EXDEV', 'EINVAL', 'ENOSYS', 'EPERM'];
 
 /** Free for an ordinary user in the filesystem that holds `dir`, `bytes`. */
 export async function freeBytes(dir: string): Promise<number> {
@@ -61,7 +54,7 @@ async function reflink(sourcePath: string, targetPath: string): Promise<boolean>
   try {
     await copyFile(sourcePath, targetPath, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && NO_REFLINK.has(error.code)) return false;
+    if (hasCode(error, ...NO_REFLINK)) return false;
     throw error;
   }
   // The copy has the source's mode, and a source may be read-only.

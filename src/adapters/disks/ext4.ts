@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { FilesystemFacts } from '../../core/vms/ports.ts';
 import { formatSize } from '../../contracts/size.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { HEAD_BYTES, type Superblock, parseSuperblock } from './superblock.ts';
 import { runTool } from './tool.ts';
 
@@ -115,8 +116,7 @@ async function setFileSize(path: string, sizeBytes: number): Promise<void> {
   try {
     await file.truncate(sizeBytes);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && (error.code === 'EFBIG' || error.code === 'EINVAL')))
-      throw error;
+    if (!hasCode(error, 'EFBIG', 'EINVAL')) throw error;
     throw new AppError(
       'SIZE_INVALID',
       `The host's filesystem cannot have a file of ${formatSize(sizeBytes)}: ${path}`,

@@ -7,6 +7,7 @@ import { formatSize } from '../../contracts/size.ts';
 import { AppError } from '../../core/app-error.ts';
 import type { HostFiles } from '../../core/vms/host-files.ts';
 import type { DiskFile } from '../../core/vms/ports.ts';
+import { hasCode } from '../../host/error-code.ts';
 
 /** Of one file: these are dotfiles, tokens and keys. */
 const MAX_FILE_BYTES = 2 ** 20;
@@ -62,7 +63,7 @@ async function realPath(path: string): Promise<string | undefined> {
   try {
     return await realpath(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) {
       return undefined;
     }
     throw error;

@@ -17,6 +17,7 @@ import { AppError, describe } from '../../core/app-error.ts';
 import { isId } from '../../core/ids.ts';
 import type { ImageFolders, StagedImage } from '../../core/images/ports.ts';
 import { syncDir, writeFileAtomic } from '../../host/atomic-file.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { imageFiles, type Paths } from '../../host/paths.ts';
 import { run } from '../../host/process.ts';
 import { exists, isMissing, listOwned, makeOwned, ownedPath, removeOwned } from './owned-dir.ts';
@@ -116,11 +117,10 @@ async function copyTree(source: string, target: string, signal: AbortSignal): Pr
 }
 
 function copyFailure(error: unknown, dir: string): unknown {
-  if (!(error instanceof Error && 'code' in error)) return error;
-  if (error.code === 'ENOSPC' || error.code === 'EDQUOT') {
+  if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
     return new AppError('DISK_FULL', `The disk became full while files were copied into ${dir}.`, { cause: error });
   }
-  if (error.code === 'ENOENT' || error.code === 'EACCES') {
+  if (hasCode(error, 'ENOENT', 'EACCES')) {
     return new AppError('IMAGE_FILES_MISSING', `A file of the image cannot be read: ${describe(error)}`, {
       cause: error,
     });

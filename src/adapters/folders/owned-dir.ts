@@ -2,6 +2,7 @@
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../core/app-error.ts';
+import { hasCode } from '../../host/error-code.ts';
 
 /** One path component that can lead nowhere else: what may be reached by a key, which is more than what is listed. */
 const KEY_PATTERN = /^[a-z0-9][a-z0-9-]{0,63}$/;
@@ -48,5 +49,5 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return hasCode(error, 'ENOENT');
 }

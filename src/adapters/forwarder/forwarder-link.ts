@@ -8,6 +8,7 @@ import type { ForwardingOrder } from '../../contracts/forwarding.ts';
 import { AppError, describe } from '../../core/app-error.ts';
 import { orAborted } from '../../core/operations/or-aborted.ts';
 import type { Forwarder, ForwarderState } from '../../core/publishing/ports.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { linesOf } from '../../host/line-stream.ts';
 import { fitsSocket, type Paths } from '../../host/paths.ts';
 
@@ -172,7 +173,6 @@ async function openGate(path: string): Promise<void> {
     await gate.close();
   } catch (error) {
     // fifo(7): a FIFO that nobody reads is not opened for writing.
-    if (!(error instanceof Error && 'code' in error && (error.code === 'ENXIO' || error.code === 'ENOENT')))
-      throw error;
+    if (!hasCode(error, 'ENXIO', 'ENOENT')) throw error;
   }
 }

@@ -5,6 +5,7 @@
 import { open } from 'node:fs/promises';
 import { describe } from '../../core/app-error.ts';
 import type { DatabaseFact } from '../../core/doctor/ports.ts';
+import { errorCode, hasCode } from '../../host/error-code.ts';
 
 const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
@@ -18,8 +19,8 @@ export async function inspectDatabase(path: string, knownVersion: number): Promi
   try {
     header = await readHeader(path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    if (error.code === 'ENOENT') return { state: 'absent' };
+    if (errorCode(error) === undefined) throw error;
+    if (hasCode(error, 'ENOENT')) return { state: 'absent' };
     return { state: 'unreadable', message: `${path} cannot be read: ${describe(error)}` };
   }
   // Made and not yet written to: the first connection does that.

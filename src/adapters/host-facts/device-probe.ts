@@ -1,5 +1,6 @@
 import { constants, open } from 'node:fs/promises';
 import type { DeviceState } from '../../core/doctor/ports.ts';
+import { errorCode, hasCode } from '../../host/error-code.ts';
 
 /** Opens a device for reading and writing and closes it again; that changes nothing for /dev/net/tun and /dev/kvm. */
 export async function probeDevice(path: string): Promise<DeviceState> {
@@ -8,8 +9,9 @@ export async function probeDevice(path: string): Promise<DeviceState> {
     await handle.close();
     return 'usable';
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    if (error.code === 'ENOENT') return 'missing';
-    return error.code === 'EACCES' || error.code === 'EPERM' ? 'denied' : 'broken';
+    if (hasCode(error, 'ENOENT')) return 'missing';
+    if (hasCode(error, 'EACCES', 'EPERM')) return 'denied';
+    if (errorCode(error) === undefined) throw error;
+    return 'broken';
   }
 }

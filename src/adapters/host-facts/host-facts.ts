@@ -12,6 +12,7 @@ import type {
   ProgramFact,
   RouteFact,
 } from '../../core/doctor/ports.ts';
+import { errorCode, hasCode } from '../../host/error-code.ts';
 import { SOCKET_PATH_MAX_BYTES, machineFiles } from '../../host/paths.ts';
 import { UnsafeDirError, assertPrivateDir } from '../../host/private-dir.ts';
 import { ProcessError, run } from '../../host/process.ts';
@@ -120,7 +121,7 @@ async function mayAccess(path: string, mode: number): Promise<boolean> {
     return true;
   } catch (error) {
     // Each of these codes means no; why is for the check's own words.
-    if (error instanceof Error && 'code' in error) return false;
+    if (errorCode(error) !== undefined) return false;
     throw error;
   }
 }
@@ -131,7 +132,7 @@ async function inspectPrivateDir(path: string, uid: number): Promise<PrivateDirF
     return { state: 'safe' };
   } catch (error) {
     if (error instanceof UnsafeDirError) return { state: 'unsafe', message: error.message, fix: error.fix };
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { state: 'absent' };
+    if (hasCode(error, 'ENOENT')) return { state: 'absent' };
     return { state: 'unsafe', message: `${path}: ${describe(error)}`, fix: 'Set BANGER_HOME to a folder of yours.' };
   }
 }
@@ -146,7 +147,7 @@ async function readNameServers(): Promise<readonly string[]> {
     return parseNameServers(await readFile('/etc/resolv.conf', 'utf8'));
   } catch (error) {
     // A host without the file resolves nothing: that is what the check says of an empty list.
-    if (error instanceof Error && 'code' in error) return [];
+    if (errorCode(error) !== undefined) return [];
     throw error;
   }
 }

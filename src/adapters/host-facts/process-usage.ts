@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { HostUsage, ProcessUsage } from '../../core/vms/ports.ts';
+import { hasCode } from '../../host/error-code.ts';
 
 /** `USER_HZ`: the unit of times in /proc, the same on every Linux (proc(5), sysconf(_SC_CLK_TCK)). */
 const TICK_MS = 10;
@@ -10,7 +11,7 @@ export const hostUsage: HostUsage = {
     try {
       return usageFromStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
     } catch (error) {
-      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) {
+      if (hasCode(error, 'ENOENT', 'ESRCH')) {
         return undefined;
       }
       throw error;

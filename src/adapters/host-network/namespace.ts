@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, abortCause } from '../../core/app-error.ts';
 import { writeFileAtomic } from '../../host/atomic-file.ts';
+import { hasCode } from '../../host/error-code.ts';
 import type { Paths } from '../../host/paths.ts';
 import { awaitPastaEnd, ensurePasta, findPasta, namespacePath } from './pasta.ts';
 import { NAMESPACE_NAME_SERVER } from './resolver.ts';
@@ -78,7 +79,7 @@ export async function namespaceExists(name: string): Promise<boolean> {
   try {
     return (await statfs(namespacePath(name))).type === NSFS_MAGIC;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+    if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
 }
@@ -151,7 +152,7 @@ async function resolveTarget(): Promise<string | undefined> {
   try {
     return await realpath(RESOLV_CONF);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, abortCause } from '../../core/app-error.ts';
+import { hasCode } from '../../host/error-code.ts';
 import type { Paths } from '../../host/paths.ts';
 import { type ProcessIdentity, identifyProcess, isAlive, signalProcess } from '../../host/process-identity.ts';
 import { ProcessError, type Supervised, supervise } from '../../host/process.ts';
@@ -193,5 +194,5 @@ async function readIfThere(path: string): Promise<string> {
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
+  return hasCode(error, 'ENOENT', 'ESRCH');
 }

@@ -1,6 +1,7 @@
 /** The name servers of this host, as far as a guest can use them. */
 import { readFile } from 'node:fs/promises';
 import { parseIpv4 } from '../../core/networks/ipv4.ts';
+import { hasCode } from '../../host/error-code.ts';
 
 /** Where pasta answers for the host's own resolver (`--dns-forward`), in banger's namespace. */
 export const NAMESPACE_NAME_SERVER = '169.254.1.1';
@@ -32,7 +33,7 @@ async function readIfThere(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    if (hasCode(error, 'ENOENT')) return '';
     throw error;
   }
 }

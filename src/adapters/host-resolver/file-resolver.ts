@@ -8,6 +8,7 @@ import { DNS_PROBE_LABEL, DNS_ZONE } from '../../contracts/forwarding.ts';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { DnsEndpoint, HostResolver, ResolverFacts } from '../../core/resolver/ports.ts';
 import { writeFileAtomic } from '../../host/atomic-file.ts';
+import { errorCode, hasCode } from '../../host/error-code.ts';
 import { ProcessError, run } from '../../host/process.ts';
 import { readResolverFacts } from './resolver-facts.ts';
 
@@ -131,7 +132,7 @@ async function answerOf(ask: () => Promise<string | undefined>): Promise<string 
     return await ask();
   } catch (error) {
     // Every failure of node:dns has a code (ENOTFOUND, ECONNREFUSED, EAI_AGAIN); all mean that there is no answer.
-    if (error instanceof Error && 'code' in error) return undefined;
+    if (errorCode(error) !== undefined) return undefined;
     throw error;
   }
 }
@@ -157,8 +158,4 @@ function parseJson(text: string): unknown {
 function failed(message: string, cause: unknown): AppError {
   const stderr = cause instanceof ProcessError ? { stderr: cause.stderr.slice(-2000) } : {};
   return new AppError('RESOLVER_FAILED', message, { details: stderr, cause });
-}
-
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

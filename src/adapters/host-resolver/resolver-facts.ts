@@ -2,6 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ResolverFacts } from '../../core/resolver/ports.ts';
+import { hasCode } from '../../host/error-code.ts';
 
 /** In the order in which they are read; a later one adds servers, an empty `DNS=` takes all back (resolved.conf(5)). */
 const RESOLVED_FOLDERS = ['/usr/lib/systemd', '/run/systemd', '/etc/systemd'] as const;
@@ -95,5 +96,5 @@ async function isThere(path: string): Promise<boolean> {
 
 /** Not there, or not for us to read: as good as not there. */
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(String(error.code));
+  return hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES');
 }

@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { hasCode } from '../../host/error-code.ts';
 
 /** Lines wait this long for company before they are written. */
 const FLUSH_IDLE_MS = 50;
@@ -123,7 +124,7 @@ export async function* readWholeLines(path: string): AsyncGenerator<string, void
   try {
     handle = await open(path, 'r');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    if (hasCode(error, 'ENOENT')) return;
     throw error;
   }
   try {

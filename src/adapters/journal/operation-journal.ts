@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { NumberedEvent, OperationJournal } from '../../core/operations/ports.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { JournalFile, readWholeLines } from './journal-file.ts';
 
 /** The form of operations' ids: a folder that is called otherwise is somebody's own, and is never listed for removal. */
@@ -75,7 +76,7 @@ export class FileOperationJournal implements OperationJournal {
       const entries = await readdir(this.#dir, { withFileTypes: true });
       return entries.filter((entry) => entry.isDirectory() && OPERATION_ID.test(entry.name)).map(({ name }) => name);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+      if (hasCode(error, 'ENOENT')) return [];
       throw error;
     }
   }
@@ -114,7 +115,7 @@ function isEntry(value: unknown): value is NumberedEvent {
 }
 
 function journalError(operationId: string, error: unknown): AppError {
-  const isFull = error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+  const isFull = hasCode(error, 'ENOSPC', 'EDQUOT');
   return new AppError(
     isFull ? 'DISK_FULL' : 'STORE_FAILED',
     `The journal of operation ${operationId} could not be written: ${describe(error)}`,

@@ -1,5 +1,6 @@
 /** Recognises what the kernel takes as an initial ramdisk: a cpio archive, plain or compressed. Pure. */
 import { constants, gunzipSync } from 'node:zlib';
+import { errorCode } from '../../host/error-code.ts';
 import { ascii, fileKind, hasBytes } from './file-kind.ts';
 
 const CPIO: readonly (readonly number[])[] = [ascii('070701'), ascii('070702')];
@@ -29,7 +30,7 @@ function holdsCpio(head: Uint8Array): boolean {
     const inside = gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH });
     return CPIO.some((magic) => hasBytes(inside, 0, magic));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) return false;
+    if (errorCode(error)?.startsWith('Z_')) return false;
     throw error;
   }
 }

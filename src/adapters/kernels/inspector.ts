@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { ErrorCode } from '../../contracts/errors.ts';
 import { AppError } from '../../core/app-error.ts';
 import type { KernelInspector } from '../../core/images/ports.ts';
+import { errorCode, hasCode } from '../../host/error-code.ts';
 import { HEAD_BYTES } from './file-kind.ts';
 import { refuseInitrd } from './initrd-format.ts';
 import { KERNEL_HEAD_BYTES, recogniseKernel, versionInBanner } from './kernel-format.ts';
@@ -70,7 +71,7 @@ async function listFolder(dir: string): Promise<string[]> {
   try {
     return await readdir(dir);
   } catch (error) {
-    throw new AppError('MODULES_INVALID', `${dir} cannot be read as a folder (${codeOf(error)}).`, {
+    throw new AppError('MODULES_INVALID', `${dir} cannot be read as a folder (${errorCode(error) ?? String(error)}).`, {
       details: { path: dir },
       cause: error,
     });
@@ -79,7 +80,7 @@ async function listFolder(dir: string): Promise<string[]> {
 
 async function versionOfFirstModule(dir: string): Promise<string | undefined> {
   const files = await readdir(join(dir, 'kernel'), { recursive: true }).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return [];
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   });
   const module = files.find((name) => name.endsWith('.ko'));
@@ -128,11 +129,10 @@ async function openRegular(path: string, code: ErrorCode): Promise<FileHandle> {
     const facts = await stat(path);
     if (facts.isFile()) return await open(path, constants.O_RDONLY);
   } catch (error) {
-    throw new AppError(code, `${path} cannot be read (${codeOf(error)}).`, { details: { path }, cause: error });
+    throw new AppError(code, `${path} cannot be read (${errorCode(error) ?? String(error)}).`, {
+      details: { path },
+      cause: error,
+    });
   }
   throw new AppError(code, `${path} is no regular file.`, { details: { path } });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { MachineIdentity } from '../../core/vms/ports.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { isAlive } from '../../host/process-identity.ts';
 import { controlOption } from './argv.ts';
 import { QemuMachine, ShutdownListener } from './machine.ts';
@@ -71,7 +72,7 @@ export async function commandLine(pid: number): Promise<readonly string[]> {
   try {
     return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return [];
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return [];
     throw error;
   }
 }

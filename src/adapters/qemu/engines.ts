@@ -4,6 +4,7 @@ import type { Config } from '../../contracts/config.ts';
 import type { Accelerator } from '../../contracts/vm.ts';
 import { AppError } from '../../core/app-error.ts';
 import type { Engine, Engines, MachineIdentity } from '../../core/vms/ports.ts';
+import { errorCode } from '../../host/error-code.ts';
 import { ProcessError, run } from '../../host/process.ts';
 import { QemuEngine } from './engine.ts';
 import { type HostTsc, readHostTsc } from './host-tsc.ts';
@@ -92,7 +93,7 @@ async function assertKvmOpens(): Promise<void> {
   try {
     await (await open(KVM_DEVICE, constants.O_RDWR)).close();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const code = errorCode(error) ?? String(error);
     throw new AppError('ENGINE_UNAVAILABLE', `${KVM_DEVICE} cannot be opened (${code}).`, {
       hint:
         code === 'EACCES'

@@ -2,6 +2,7 @@
 import { open, rm, stat } from 'node:fs/promises';
 import { AppError, abortCause, describe } from '../../core/app-error.ts';
 import type { MachineIdentity, MachineSpec } from '../../core/vms/ports.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { ProcessError, type Supervised, supervise } from '../../host/process.ts';
 import { identifyProcess } from '../../host/process-identity.ts';
 import { awaitLife } from './boot-watchdog.ts';
@@ -173,7 +174,7 @@ async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
+    if (hasCode(error, 'ENOENT')) return 0;
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Client of QEMU's control socket. QEMU serves one client at a time; the next one waits until this one has gone. */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode } from '../../host/error-code.ts';
 import { LineSplitter, parseQmpMessage, QmpError, type QmpEvent, type QmpMessage } from './qmp-message.ts';
 
 /** Between two tries to connect while QEMU has not made its socket yet. */
@@ -79,7 +80,7 @@ function settled(socket: Socket, limit: AbortSignal): Promise<void> {
 
 /** Before `bind`, and between `bind` and `listen`. */
 function isNotThereYet(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ECONNREFUSED');
+  return hasCode(error, 'ENOENT', 'ECONNREFUSED');
 }
 
 export class QmpConnection {

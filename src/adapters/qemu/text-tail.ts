@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { hasCode } from '../../host/error-code.ts';
 
 const MAX_TAIL_BYTES = 8 * 1024;
 
@@ -24,7 +25,7 @@ export async function textTail(path: string, lines: number, fromByte = 0): Promi
       await file.close();
     }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    if (hasCode(error, 'ENOENT')) return '';
     throw error;
   }
 }

@@ -5,6 +5,7 @@
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { FetchedTree } from '../../core/builds/ports.ts';
+import { hasCode } from '../../host/error-code.ts';
 
 /** Work folders of a daemon that was killed are swept once they are this old. */
 const ABANDONED_AFTER_MS = 24 * 3_600_000;
@@ -29,7 +30,7 @@ export class SourceCache {
       const pin = (await readFile(join(this.#dir, key, 'pin'), 'utf8')).trim();
       return pin === '' ? undefined : { dir: join(this.#dir, key, 'tree'), pin };
     } catch (error) {
-      if (isCode(error, 'ENOENT')) return undefined;
+      if (hasCode(error, 'ENOENT')) return undefined;
       throw error;
     }
   }
@@ -75,12 +76,8 @@ export class SourceCache {
 }
 
 function goneIsNew(error: unknown): { readonly mtimeMs: number } {
-  if (isCode(error, 'ENOENT')) return { mtimeMs: Infinity };
+  if (hasCode(error, 'ENOENT')) return { mtimeMs: Infinity };
   throw error;
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /** fsync of every file and folder, the deepest first. */

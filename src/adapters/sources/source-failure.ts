@@ -1,4 +1,5 @@
 import { abortCause, AppError, describe } from '../../core/app-error.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { ProcessError } from '../../host/process.ts';
 
 export interface SourceName {
@@ -42,9 +43,8 @@ export function sourceFailure(
 
 /** Ours, or in the words of npm (`ENOSPC`) and git. */
 function isDiskFull(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
   if (error instanceof ProcessError) return /ENOSPC|No space left on device/.test(error.stdout + error.stderr);
-  return 'code' in error && error.code === 'ENOSPC';
+  return hasCode(error, 'ENOSPC');
 }
 
 /** @param why goes on from the source's name: "could not be fetched from ...". */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { SshKeys } from '../../core/vms/ports.ts';
 import { writeFileAtomic } from '../../host/atomic-file.ts';
+import { hasCode } from '../../host/error-code.ts';
 import { generateKeyPair } from './key-pair.ts';
 import { withoutHost, withHost } from './known-hosts.ts';
 
@@ -107,7 +108,7 @@ async function readIfPresent(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,8 @@
 /** `vm cp`: files and folders between host and guest, as tar streams over the connection of `vm exec`. */
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ClientError, isSystemError } from '../client-error.ts';
+import { hasCode } from '../../host/error-code.ts';
+import { ClientError } from '../client-error.ts';
 import { askGuest, type GuestAnswer, pipeFromGuest, runInGuest, scriptCommand } from '../guest-command.ts';
 import type { Session } from '../session.ts';
 import {
@@ -176,7 +177,7 @@ async function hostKind(look: () => ReturnType<typeof stat>): Promise<PathKind> 
     if (found.isFile()) return 'file';
     return found.isSymbolicLink() ? 'link' : 'other';
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return 'absent';
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return 'absent';
     throw error;
   }
 }

@@ -9,7 +9,8 @@ import { constants } from 'node:fs';
 import { chmod, type FileHandle, lstat, lutimes, mkdir, open, rename, symlink, unlink, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { extract, type Extract } from 'tar-stream';
-import { ClientError, isSystemError } from '../client-error.ts';
+import { hasCode } from '../../host/error-code.ts';
+import { ClientError } from '../client-error.ts';
 import { judgeEntry, type SafeEntry } from './unpack-entry.ts';
 
 export interface UnpackOptions {
@@ -218,7 +219,7 @@ async function kindOf(path: string): Promise<'absent' | 'folder' | 'other'> {
   try {
     return (await lstat(path)).isDirectory() ? 'folder' : 'other';
   } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return 'absent';
+    if (hasCode(error, 'ENOENT')) return 'absent';
     throw error;
   }
 }
@@ -236,7 +237,7 @@ async function removeLeftover(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {
-    if (!isSystemError(error, 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 

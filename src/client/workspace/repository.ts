@@ -1,7 +1,8 @@
 /** What there is to know of a git repository on the host before anything of it is sent. The one place that asks git. */
 import { lstat, readFile, realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { ClientError, isSystemError } from '../client-error.ts';
+import { hasCode } from '../../host/error-code.ts';
+import { ClientError } from '../client-error.ts';
 import { git, nulSeparated } from './git.ts';
 
 /** A history beyond this goes along only as its last commit. */
@@ -120,7 +121,7 @@ async function realFolder(path: string): Promise<string> {
     const real = await realpath(path);
     if ((await lstat(real)).isDirectory()) return real;
   } catch (error) {
-    if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error;
+    if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
     throw new ClientError('WORKSPACE_INVALID', `${path} does not exist.`, { cause: error });
   }
   throw new ClientError('WORKSPACE_INVALID', `${path} is not a folder.`);
@@ -159,7 +160,7 @@ async function exists(path: string): Promise<boolean> {
     await lstat(path);
     return true;
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return false;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
     throw error;
   }
 }
@@ -168,7 +169,7 @@ async function readLines(path: string): Promise<readonly string[]> {
   try {
     return (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '');
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return [];
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
 }

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { lstat, open, readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ClientError, isSystemError } from '../client-error.ts';
+import { hasCode } from '../../host/error-code.ts';
+import { ClientError } from '../client-error.ts';
 import { committedFiles, type Repository, trackedFiles, untrackedFiles } from './repository.ts';
 
 const READ_BYTES = 256 * 1024;
@@ -158,7 +159,7 @@ async function lookAt(path: string): Promise<Stats | undefined> {
   try {
     return await lstat(path);
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hasCode } from '../../../src/host/error-code.ts';
 import { FAKE_FILES, type FakePhase, type FakeQemuPlan, type FakeStart, type FakeVerb } from './fake-plan.ts';
 
 /** A program that is started as QEMU is, and speaks as QEMU does. */
@@ -63,7 +64,7 @@ function readLines(path: string): string[] {
   try {
     return readFileSync(path, 'utf8').trimEnd().split('\n');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
 }

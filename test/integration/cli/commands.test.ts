@@ -142,7 +142,7 @@ describe('wrong command lines', () => {
     [['--package', 'a;reboot'], 'PACKAGE_NAME_INVALID', '"a;reboot"'],
     [['--without', 'nosuch'], 'STEP_UNKNOWN', '"nosuch"'],
     [['--preset', 'huge'], 'REQUEST_INVALID', '--preset'],
-    [['--script', '/nonexistent'], 'REQUEST_INVALID', '--script: /nonexistent cannot be read'],
+    [['--script', '/nonexistent'], 'REQUEST_INVALID', '--script: /nonexistent does not exist'],
     [['--step-timeout', '5'], 'REQUEST_INVALID', 'is not a duration'],
   ])('image build %j is refused before anything is sent', async (flags, code, message) => {
     const { status, stderr } = await banger.run(['image', 'build', 'dev', '--from', 'debian', ...flags]);

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { hasCode } from '../../../src/host/error-code.ts';
 import { hostBootId, identifyProcess, isAlive, signalProcess } from '../../../src/host/process-identity.ts';
 import { supervise } from '../../../src/host/process.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
@@ -11,7 +12,7 @@ async function startSleeper(): Promise<{ pid: number; exited: Promise<{ signal: 
     try {
       process.kill(started.pid, 'SIGKILL');
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+      if (!hasCode(error, 'ESRCH')) throw error;
     }
   });
   return started;

@@ -7,6 +7,7 @@ import { type BuildRequest, buildRequestSchema } from '../../../src/contracts/bu
 import { configSchema } from '../../../src/contracts/config.ts';
 import { planBuild } from '../../../src/core/builds/build-plan.ts';
 import { guestFilePath, GUEST_BUILD_DIR, stepEnvironment, type StepPlan } from '../../../src/core/builds/step-plan.ts';
+import { hasCode } from '../../../src/host/error-code.ts';
 import { agentFiles } from '../../../src/host/paths.ts';
 import { ProcessError, run } from '../../../src/host/process.ts';
 import { REPOSITORY_ROOT } from '../../support/source-tree.ts';
@@ -85,7 +86,7 @@ export async function runSandbox(
     stderr,
     async read(name) {
       return readFile(join(work, name), 'utf8').catch((error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+        if (hasCode(error, 'ENOENT')) return '';
         throw error;
       });
     },
