@@ -79,7 +79,6 @@ export interface ComposeOptions {
   readonly paths: Paths;
   readonly config: Config;
   readonly log: Log;
-  /** The project's `guest/` folder. */
   /** The project's `guest/` folder, and where what is built for guests lies. */
   readonly guestDirs: { readonly guest: string; readonly built: string };
   /** Addresses of the host itself, which guests are refused in banger's namespace. */
@@ -96,9 +95,9 @@ export interface Composition {
   readonly reconcile: ReconcileDependencies;
   readonly operations: OperationService;
   readonly vms: VmService;
-  readonly leases: LeaseService;
   readonly network: NetworkService;
-  readonly publishing: PublishingService;
+  /** For once it is settled which VMs there are: what follows from that. */
+  settled(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -149,7 +148,6 @@ export function compose(options: ComposeOptions): Composition {
     list: () => vms.list().filter(({ transient }) => !transient),
     onFault: (error) => log.error({ err: error }, 'host keys by name'),
   });
-  void namedHosts.sync();
   const publish = (change: Parameters<EventBus['publish']>[0]): void => {
     bus.publish(change);
     if (change.resource !== 'vm') return;
@@ -321,9 +319,12 @@ export function compose(options: ComposeOptions): Composition {
     },
     operations,
     vms: vmService,
-    leases: leaseService,
     network,
-    publishing,
+    async settled() {
+      publishing.changed();
+      leaseService.resume();
+      await namedHosts.sync();
+    },
     async close() {
       leaseService.close();
       await connections.close();

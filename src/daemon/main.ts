@@ -144,8 +144,7 @@ async function begin(paths: Paths, config: Config, hostAddresses: readonly strin
     facts: { ...daemonFacts(paths, config), stop },
   });
   await reconcile(composition.reconcile, AbortSignal.timeout(START_TIMEOUT_MS));
-  composition.publishing.changed();
-  composition.leases.resume();
+  await composition.settled();
   const server = await startServer({
     socketPath: paths.daemonSocket,
     handlers: composition.handlers,
