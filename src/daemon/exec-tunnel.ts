@@ -169,7 +169,8 @@ class ExecConversation {
   async #send(reply: ExecReply): Promise<void> {
     const client = this.#client;
     const { signal } = this.#gone;
-    if (signal.aborted || client.write(encodeReply(reply))) return;
+    // Nothing follows the last frame: input may be taken after the program has ended.
+    if (signal.aborted || client.writableEnded || client.write(encodeReply(reply))) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const done = (): void => resolve();
     client.once('drain', done);

@@ -118,7 +118,7 @@ describe('how it ends', () => {
     const running = exec(['echo up; exec sleep 987'], { input: 'x'.repeat(8_000_000), flags: ['-i'] });
     await running.prints('up');
     running.kill('SIGINT');
-    expect((await running.ended).status).toBe(130);
+    expect(await running.ended).toMatchObject({ stderr: '', status: 130 });
   });
 
   test('killed without a chance to say so, the command ends with us', async () => {
