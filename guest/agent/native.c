@@ -270,6 +270,12 @@ NATIVE(power_off)
     return result(ctx, reboot(RB_POWER_OFF));
 }
 
+NATIVE(restart)
+{
+    sync();
+    return result(ctx, reboot(RB_AUTOBOOT));
+}
+
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("bootTimeMs", 0, boot_time_ms),
     JS_CFUNC_DEF("cpuTimeMs", 0, cpu_time_ms),
@@ -287,6 +293,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("setHostname", 1, set_hostname),
     JS_CFUNC_DEF("startSync", 0, start_sync),
     JS_CFUNC_DEF("powerOff", 0, power_off),
+    JS_CFUNC_DEF("restart", 0, restart),
 };
 
 #define COUNT ((int)(sizeof functions / sizeof functions[0]))

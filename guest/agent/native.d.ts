@@ -31,4 +31,6 @@ declare module 'qjs:native' {
   export function startSync(): number;
   /** sync(2), then the machine is off, whatever runs in it. */
   export function powerOff(): number;
+  /** sync(2), then the machine is reset. */
+  export function restart(): number;
 }

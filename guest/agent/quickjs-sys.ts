@@ -54,6 +54,9 @@ export function createQuickjsSys(): Sys {
     powerOff() {
       check(native.powerOff(), 'powering off');
     },
+    restart() {
+      check(native.restart(), 'resetting');
+    },
     run: runProgram,
     openPort(path) {
       const fd = os.open(path, os.O_RDWR | O_NONBLOCK | O_CLOEXEC);

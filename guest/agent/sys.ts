@@ -66,6 +66,8 @@ export interface Sys {
   sync(): Promise<void>;
   /** Powers off at once, without a word to any program. @throws SysError */
   powerOff(): void;
+  /** Resets the machine at once, without a word to any program. @throws SysError */
+  restart(): void;
   /**
    * Runs a program to its end; past its deadline it is killed.
    *

@@ -46,6 +46,12 @@ export const AGENT_PORT_NAME = 'banger.agent';
 /** The agent's port on AF_VSOCK, for engines that have it. */
 export const AGENT_VSOCK_PORT = 7117;
 
+/**
+ * The kernel argument of a machine that ends by a reboot and by nothing else; an agent that is asked to power off reboots
+ * it. The kernel has no use for it: a word with a dot is taken for a module's parameter.
+ */
+export const POWER_OFF_BY_REBOOT = 'banger.poweroff=reboot';
+
 /** How far a guest has come. The agent speaks, its network is configured, its sshd listens. */
 export const AGENT_STAGES = ['agent', 'network', 'ssh'] as const;
 

@@ -9,7 +9,8 @@ import type { ImageFolders, ImageRepository } from '../core/images/ports.ts';
 import type { NetworkService } from '../core/networks/network-service.ts';
 import type { OperationService } from '../core/operations/operation-service.ts';
 import type { MachineRunner } from '../core/vms/machine-runner.ts';
-import type { Engines, MachineFolders, MachineRuntime, NewerRuntime, RunningMachine } from '../core/vms/ports.ts';
+import type { Engines, RunningMachine } from '../core/vms/engine.ts';
+import type { MachineFolders, MachineRuntime, NewerRuntime } from '../core/vms/ports.ts';
 import type { NameReservations, VmRecord, VmRepository } from '../core/vms/repository.ts';
 import type { VmService } from '../core/vms/vm-service.ts';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { MachineIdentity, MachineSpec } from '../../src/core/vms/ports.ts';
+import type { MachineIdentity, MachineSpec } from '../../src/core/vms/engine.ts';
 
 /** A machine whose files lie in `dir`; `identities` gathers what is written down of it. */
 export function machineSpec(
@@ -17,6 +17,7 @@ export function machineSpec(
     kernelArgs: [],
     drives: [{ id: 'root', path: join(dir, 'disk.ext4'), readOnly: false }],
     nic: { tapName: 'bngr-0123456789', macAddress: '02:62:0a:4d:00:02' },
+    limits: {},
     consolePath: join(dir, 'console.log'),
     vmmLogPath: join(dir, 'vmm.log'),
     controlSocketPath: join(dir, 'qmp.sock'),

@@ -27,6 +27,7 @@ const runtimeSchema = z.object({
     bootId: z.string(),
     controlSocketPath: z.string(),
     agentSocketPath: z.string().optional(),
+    jailDir: z.string().optional(),
   }),
 });
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { AppError, describe } from '../../core/app-error.ts';
-import type { MachineIdentity } from '../../core/vms/ports.ts';
+import type { MachineIdentity } from '../../core/vms/engine.ts';
 import { hasCode } from '../../host/error-code.ts';
 import { isAlive } from '../../host/process-identity.ts';
 import { controlOption } from './argv.ts';

@@ -1,7 +1,7 @@
 /** From a machine's spec to QEMU's command line: machine `microvm`, every device on virtio-mmio. Pure. */
 import { AGENT_PORT_NAME } from '../../contracts/agent.ts';
 import type { Accelerator } from '../../contracts/vm.ts';
-import type { MachineDrive, MachineSpec } from '../../core/vms/ports.ts';
+import type { MachineDrive, MachineSpec } from '../../core/vms/engine.ts';
 import type { HostTsc } from './host-tsc.ts';
 import { kernelArguments } from './kernel-args.ts';
 
@@ -37,7 +37,7 @@ export function qemuArgv(spec: MachineSpec, host: QemuHost): [string, ...string[
     ['-serial', 'chardev:console'],
     ['-chardev', controlOption(spec.controlSocketPath)],
     ['-mon', 'chardev=control,mode=control'],
-    ...spec.drives.map(driveOptions),
+    ...spec.drives.map((drive) => driveOptions(drive, spec.limits.diskBytesPerSecond)),
     ['-netdev', `tap,id=nic0,ifname=${escapeOption(spec.nic.tapName)},script=no,downscript=no`],
     ['-device', `virtio-net-device,netdev=nic0,mac=${spec.nic.macAddress}`],
     ['-device', 'virtio-rng-device'],
@@ -64,12 +64,13 @@ function agentOption(agentSocketPath: string): string {
  * `writeback` with a flush that is honoured: what the guest has synced is on the host's disk, all else is as fast as
  * the page cache. Blocks that the guest frees or fills with zeroes become holes again.
  */
-function driveOptions(drive: MachineDrive): string[] {
+function driveOptions(drive: MachineDrive, bytesPerSecond: number | undefined): string[] {
   const access = drive.readOnly ? 'on' : 'off';
+  const limit = bytesPerSecond === undefined ? '' : `,throttling.bps-total=${bytesPerSecond}`;
   return [
     '-drive',
     `if=none,id=drive-${drive.id},file=${escapeOption(drive.path)},format=raw,readonly=${access},` +
-      'cache=writeback,discard=unmap,detect-zeroes=unmap',
+      `cache=writeback,discard=unmap,detect-zeroes=unmap${limit}`,
     '-device',
     `virtio-blk-device,drive=drive-${drive.id},serial=${drive.id}`,
   ];

@@ -1,6 +1,12 @@
-import type { Accelerator } from '../../contracts/vm.ts';
+import { type Accelerator, MAX_CPUS } from '../../contracts/vm.ts';
 import { AppError } from '../../core/app-error.ts';
-import type { Engine, EngineCapabilities, MachineIdentity, MachineSpec, RunningMachine } from '../../core/vms/ports.ts';
+import type {
+  Engine,
+  EngineCapabilities,
+  MachineIdentity,
+  MachineSpec,
+  RunningMachine,
+} from '../../core/vms/engine.ts';
 import { fitsSocket, SOCKET_PATH_MAX_BYTES } from '../../host/paths.ts';
 import { adopt } from './adopt.ts';
 import { MAX_DRIVES, qemuArgv } from './argv.ts';
@@ -26,8 +32,10 @@ export class QemuEngine implements Engine {
   readonly slowness: number;
   readonly capabilities: EngineCapabilities = {
     snapshots: false,
-    pause: false,
+    pauseRefused: undefined,
+    maxCpus: MAX_CPUS,
     maxDrives: MAX_DRIVES,
+    limits: ['diskBytesPerSecond'],
     kernelFormats: ['bzimage', 'elf'],
   };
   readonly #options: QemuEngineOptions;

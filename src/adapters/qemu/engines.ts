@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import type { Config } from '../../contracts/config.ts';
 import type { Accelerator } from '../../contracts/vm.ts';
 import { AppError } from '../../core/app-error.ts';
-import type { Engine, Engines, MachineIdentity } from '../../core/vms/ports.ts';
+import type { Engine, Engines, MachineIdentity } from '../../core/vms/engine.ts';
 import { errorCode } from '../../host/error-code.ts';
 import { ProcessError, run } from '../../host/process.ts';
 import { QemuEngine } from './engine.ts';

@@ -1,5 +1,5 @@
 /** Why a VMM ended, from what is known of it. Pure. */
-import type { MachineExit, MachineExitReason } from '../../core/vms/ports.ts';
+import type { MachineExit, MachineExitReason } from '../../core/vms/engine.ts';
 
 export interface ExitEvidence {
   /** Reason of QEMU's last `SHUTDOWN` event (qapi/run-state.json, `ShutdownCause`). */

@@ -1,6 +1,6 @@
 /** The kernel arguments that the engine itself needs. Pure. */
 import type { Accelerator } from '../../contracts/vm.ts';
-import type { MachineSpec } from '../../core/vms/ports.ts';
+import type { MachineSpec } from '../../core/vms/engine.ts';
 import type { HostTsc } from './host-tsc.ts';
 
 /** Engine's arguments first, then the machine's own: where one is given twice the kernel takes the last. */

@@ -1,7 +1,7 @@
 /** One try to start a VMM: from its files to the first sign of life of its guest, or back to nothing. */
 import { open, rm, stat } from 'node:fs/promises';
 import { AppError, abortCause, describe } from '../../core/app-error.ts';
-import type { MachineIdentity, MachineSpec } from '../../core/vms/ports.ts';
+import type { MachineIdentity, MachineSpec } from '../../core/vms/engine.ts';
 import { hasCode } from '../../host/error-code.ts';
 import { ProcessError, type Supervised, supervise } from '../../host/process.ts';
 import { identifyProcess } from '../../host/process-identity.ts';

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { KillSignal } from '../../contracts/vm.ts';
 import { AppError, describe } from '../../core/app-error.ts';
-import type { MachineExit, MachineIdentity, RunningMachine } from '../../core/vms/ports.ts';
+import type { MachineExit, MachineIdentity, RunningMachine } from '../../core/vms/engine.ts';
 import type { Supervised } from '../../host/process.ts';
 import { signalProcess } from '../../host/process-identity.ts';
 import { openAgentStream } from './agent-stream.ts';
@@ -18,7 +18,7 @@ const CLOSE_GRACE_MS = 10_000;
 const KILL_GRACE_MS = 30_000;
 /** From the end of the process to the last event that it had sent. */
 const LAST_EVENT_GRACE_MS = 1_000;
-const POWER_BUTTON_TIMEOUT_MS = 10_000;
+const COMMAND_TIMEOUT_MS = 10_000;
 
 /** Takes QEMU's events from the first moment of a connection, before there is a machine to have them. */
 export class ShutdownListener {
@@ -45,6 +45,7 @@ export interface QemuMachineParts {
 export class QemuMachine implements RunningMachine {
   readonly identity: MachineIdentity;
   readonly bootRetries: number;
+  readonly endsBy = 'poweroff';
   /** After `release` it settles only for a VMM that is our own child. */
   readonly exited: Promise<MachineExit>;
   readonly #parts: QemuMachineParts;
@@ -68,9 +69,17 @@ export class QemuMachine implements RunningMachine {
     return agentSocketPath === undefined ? undefined : openAgentStream(agentSocketPath, signal);
   }
 
+  pause(signal: AbortSignal): Promise<void> {
+    return this.#command('stop', signal);
+  }
+
+  resume(signal: AbortSignal): Promise<void> {
+    return this.#command('cont', signal);
+  }
+
   async pressPowerButton(signal: AbortSignal): Promise<void> {
     try {
-      await this.#parts.control.execute('system_powerdown', { timeoutMs: POWER_BUTTON_TIMEOUT_MS, signal });
+      await this.#parts.control.execute('system_powerdown', { timeoutMs: COMMAND_TIMEOUT_MS, signal });
     } catch (error) {
       if (!(error instanceof QmpError)) throw error;
       // A machine that has just powered off by itself has no button any more, and needs none.
@@ -101,6 +110,15 @@ export class QemuMachine implements RunningMachine {
   release(): void {
     this.#released = true;
     this.#parts.control.close();
+  }
+
+  async #command(command: 'stop' | 'cont', signal: AbortSignal): Promise<void> {
+    try {
+      await this.#parts.control.execute(command, { timeoutMs: COMMAND_TIMEOUT_MS, signal });
+    } catch (error) {
+      if (!(error instanceof QmpError)) throw error;
+      throw new AppError('ENGINE_FAILED', `QEMU did not do "${command}": ${error.message}`, { cause: error });
+    }
   }
 
   async #onControlClosed(reason: QmpError): Promise<void> {

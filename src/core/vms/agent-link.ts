@@ -11,7 +11,7 @@ import { AppError, describe } from '../app-error.ts';
 import { orAborted } from '../operations/or-aborted.ts';
 import { pause } from '../pause.ts';
 import type { AgentConnector, AgentSession } from './agent.ts';
-import type { RunningMachine } from './ports.ts';
+import type { RunningMachine } from './engine.ts';
 
 /** Before a conversation is begun again, by how often it has just failed. An agent that was started anew is greeted at once. */
 const AGAIN_AFTER_MS = [0, 0, 1_000, 5_000, 15_000] as const;

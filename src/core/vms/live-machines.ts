@@ -1,5 +1,6 @@
 import type { BootedMachine } from './machine-runner.ts';
-import type { MachineExit, MachineShape } from './ports.ts';
+import type { MachineExit } from './engine.ts';
+import type { MachineShape } from './ports.ts';
 
 /** A machine that runs, since when. */
 export interface StartedMachine extends BootedMachine {

@@ -9,19 +9,8 @@ import type { AgentConnector } from './agent.ts';
 import { identityFiles, REACHABILITY_FILES, REACHABILITY_SYMLINKS } from './guest-identity.ts';
 import type { MachineTimeouts } from './machine-timeouts.ts';
 import { networkArguments } from './network-arguments.ts';
-import type {
-  DiskFile,
-  Disks,
-  Engine,
-  GuestSession,
-  GuestShell,
-  GuestTarget,
-  MachineFolders,
-  MachineIdentity,
-  MachineSpec,
-  RunningMachine,
-  SshKeys,
-} from './ports.ts';
+import type { Engine, MachineIdentity, MachineSpec, RunningMachine } from './engine.ts';
+import type { DiskFile, Disks, GuestSession, GuestShell, GuestTarget, MachineFolders, SshKeys } from './ports.ts';
 import { awaitGuest, type BootingGuest, GUEST_STAGES } from './readiness.ts';
 import type { VmRecord } from './repository.ts';
 import { type GuestToShutDown, shutDown, type ShutDownContext } from './shut-down.ts';
@@ -194,6 +183,7 @@ export class MachineRunner {
       kernelArgs: networkArguments({ address: record.address, hostname: record.name, nameServers }, network.bridge),
       drives: [{ id: 'root', path: diskPath, readOnly: false }],
       nic: { tapName: record.tapName, macAddress: record.macAddress },
+      limits: {},
       consolePath: folder.consolePath,
       vmmLogPath: folder.vmmLogPath,
       controlSocketPath: folder.controlSocketPath,

@@ -4,7 +4,7 @@ import { AppError, describe } from '../app-error.ts';
 import type { OperationContext, StageContext } from '../operations/operation-context.ts';
 import { pause } from '../pause.ts';
 import type { AgentLink } from './agent-link.ts';
-import type { RunningMachine } from './ports.ts';
+import type { RunningMachine } from './engine.ts';
 
 /** The stages of a guest's way from its first instruction to its first login, in order. */
 export const GUEST_STAGES: readonly AgentStage[] = ['agent', 'network', 'ssh'];

@@ -2,7 +2,8 @@ import type { Accelerator } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
 import type { AgentLink } from './agent-link.ts';
 import type { MachineTimeouts } from './machine-timeouts.ts';
-import type { GuestSession, RunningMachine } from './ports.ts';
+import type { RunningMachine } from './engine.ts';
+import type { GuestSession } from './ports.ts';
 
 export interface ShutDownContext {
   readonly signal: AbortSignal;
@@ -65,7 +66,7 @@ async function askOverSsh(guest: GuestToShutDown, bounds: Bounds, context: ShutD
   try {
     await using session = context.session ?? (await guest.connect({ timeoutMs: bounds.connectMs, signal }));
     await session.run({ program: '/bin/sync', timeoutMs: bounds.powerOffMs }, signal);
-    await session.run({ program: '/sbin/poweroff', timeoutMs: bounds.connectMs }, signal);
+    await session.run({ program: `/sbin/${guest.machine.endsBy}`, timeoutMs: bounds.connectMs }, signal);
     return true;
   } catch (error) {
     // A guest that powers off takes the connection with it; one that does not answer gets the button.

@@ -12,7 +12,8 @@ import type { LiveMachines } from './live-machines.ts';
 import type { HostFiles } from './host-files.ts';
 import { planRecord, type ResolvedSpec, resolveSpec, type VmDefaults } from './machine-plan.ts';
 import { BOOT_STAGES, type MachineRunner } from './machine-runner.ts';
-import type { Disks, Engine, Engines, MachineFolders, SshKeys } from './ports.ts';
+import type { Engine, Engines } from './engine.ts';
+import type { Disks, MachineFolders, SshKeys } from './ports.ts';
 import type { VmRecord, VmRepository } from './repository.ts';
 import type { VmDirectory } from './vm-directory.ts';
 

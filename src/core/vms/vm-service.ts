@@ -3,16 +3,8 @@ import type { CreateVmRequest, KillSignal, SshAccess, Vm } from '../../contracts
 import { AppError, describe } from '../app-error.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
 import { BOOT_STAGES } from './machine-runner.ts';
-import type {
-  Disks,
-  Engine,
-  Engines,
-  MachineExit,
-  MachineFolders,
-  MachineRuntime,
-  RunningMachine,
-  SshKeys,
-} from './ports.ts';
+import type { Engine, Engines, MachineExit, RunningMachine } from './engine.ts';
+import type { Disks, MachineFolders, MachineRuntime, SshKeys } from './ports.ts';
 import type { VmRecord } from './repository.ts';
 import type { VerbRunner } from './verb-runner.ts';
 import type { VmCreation } from './vm-creation.ts';

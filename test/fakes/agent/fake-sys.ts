@@ -142,6 +142,10 @@ export class FakeSys implements Sys {
     this.#act('powerOff');
   }
 
+  restart(): void {
+    this.#act('restart');
+  }
+
   async run(argv: readonly string[], { input }: { readonly input: string }): Promise<RunResult> {
     this.#act(`run ${argv.join(' ')}${input === '' ? '' : ` <<< ${input}`}`);
     return this.result;

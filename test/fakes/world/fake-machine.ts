@@ -1,8 +1,16 @@
-import type { Engine, MachineExit, MachineIdentity, MachineSpec, RunningMachine } from '../../../src/core/vms/ports.ts';
+import type {
+  Engine,
+  EngineCapabilities,
+  MachineExit,
+  MachineIdentity,
+  MachineSpec,
+  RunningMachine,
+} from '../../../src/core/vms/engine.ts';
 
 /** A VMM that is only remembered. */
 export class FakeMachine implements RunningMachine {
   readonly bootRetries = 0;
+  readonly endsBy = 'poweroff';
   readonly identity: MachineIdentity;
   readonly exited: Promise<MachineExit>;
   readonly #end: (exit: MachineExit) => void;
@@ -24,6 +32,14 @@ export class FakeMachine implements RunningMachine {
 
   openAgentStream(): Promise<undefined> {
     return Promise.resolve(undefined);
+  }
+
+  pause(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  resume(): Promise<void> {
+    return Promise.resolve();
   }
 
   pressPowerButton(): Promise<void> {
@@ -51,7 +67,14 @@ export class FakeEngine implements Engine {
   readonly name = 'qemu';
   readonly accelerator = 'tcg';
   readonly slowness = 1;
-  readonly capabilities = { snapshots: false, pause: false, maxDrives: 8, kernelFormats: ['bzimage'] as const };
+  readonly capabilities: EngineCapabilities = {
+    snapshots: false,
+    pauseRefused: undefined,
+    maxCpus: 64,
+    maxDrives: 8,
+    limits: [],
+    kernelFormats: ['bzimage'],
+  };
   readonly running = new Map<string, FakeMachine>();
   #nextPid = 1000;
 

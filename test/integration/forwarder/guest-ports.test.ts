@@ -10,7 +10,7 @@ import { VmPortsService } from '../../../src/core/publishing/vm-ports-service.ts
 import { AgentLink } from '../../../src/core/vms/agent-link.ts';
 import type { AgentSession } from '../../../src/core/vms/agent.ts';
 import { LiveMachines } from '../../../src/core/vms/live-machines.ts';
-import type { MachineExit, RunningMachine } from '../../../src/core/vms/ports.ts';
+import type { MachineExit, RunningMachine } from '../../../src/core/vms/engine.ts';
 import { VmDirectory } from '../../../src/core/vms/vm-directory.ts';
 import { makeForwarderWorld } from '../../support/forwarder-world.ts';
 import { describeInNamespaces } from '../../support/netns.ts';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
-import type { MachineIdentity } from '../../../src/core/vms/ports.ts';
+import type { MachineIdentity } from '../../../src/core/vms/engine.ts';
 import { identifyProcess } from '../../../src/host/process-identity.ts';
 import type { FakeQemuPlan } from '../../fakes/qemu/fake-plan.ts';
 import { isRunning } from '../../support/process-evidence.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { QemuEngine } from '../../../src/adapters/qemu/engine.ts';
-import type { MachineIdentity, MachineSpec } from '../../../src/core/vms/ports.ts';
+import type { MachineIdentity, MachineSpec } from '../../../src/core/vms/engine.ts';
 import type { FakeQemuPlan } from '../../fakes/qemu/fake-plan.ts';
 import { type FakeQemu, installFakeQemu } from '../../fakes/qemu/install-fake-qemu.ts';
 import { machineSpec } from '../../support/machine-spec.ts';

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test, type TestContext } from 'vitest';
 import { QemuEngine } from '../../../src/adapters/qemu/engine.ts';
 import { readHostTsc } from '../../../src/adapters/qemu/host-tsc.ts';
-import type { MachineIdentity, MachineSpec } from '../../../src/core/vms/ports.ts';
+import type { MachineIdentity, MachineSpec } from '../../../src/core/vms/engine.ts';
 import { machineSpec } from '../../support/machine-spec.ts';
 import { isRunning } from '../../support/process-evidence.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
@@ -93,6 +93,19 @@ test('outlives whoever started it, and is adopted, let go of and adopted again',
   const machine = await engine.adopt(identity);
   await machine?.pressPowerButton(NEVER);
   expect((await machine?.exited)?.reason).toBe('guest-shutdown');
+});
+
+test('is paused and resumed, as often as one likes', async (context) => {
+  const { engine, spec } = await realBench(context);
+  const machine = await engine.start({ ...spec, limits: { diskBytesPerSecond: 2 ** 20 } }, NEVER);
+  await machine.pause(NEVER);
+  await machine.pause(NEVER);
+  machine.release();
+  const again = await engine.adopt(machine.identity);
+  await again?.resume(NEVER);
+  await again?.resume(NEVER);
+  await again?.pressPowerButton(NEVER);
+  expect((await again?.exited)?.reason).toBe('guest-shutdown');
 });
 
 test('a kernel that is none is refused in QEMU’s own words', async (context) => {

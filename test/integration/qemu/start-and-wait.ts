@@ -3,7 +3,7 @@
  * QEMU_PATH, SPEC (JSON); STOP_AT=identity: never lets the guest run.
  */
 import { QemuEngine } from '../../../src/adapters/qemu/engine.ts';
-import type { MachineIdentity, MachineSpec } from '../../../src/core/vms/ports.ts';
+import type { MachineIdentity, MachineSpec } from '../../../src/core/vms/engine.ts';
 
 const { QEMU_PATH = '', SPEC = '', STOP_AT } = process.env;
 

@@ -55,6 +55,13 @@ describe('qemuArgv', () => {
     expect(qemuArgv(machineSpec('/vm').spec, HOST)).not.toContain('-initrd');
   });
 
+  test('a bound of what disks may move is one of each drive', () => {
+    const { spec } = machineSpec('/vm', { limits: { diskBytesPerSecond: 1_000_000 } });
+    expect(valuesOf(qemuArgv(spec, HOST), '-drive')).toEqual([
+      expect.stringMatching(/,detect-zeroes=unmap,throttling\.bps-total=1000000$/),
+    ]);
+  });
+
   test('drives keep their order, and a read-only one is one', () => {
     const { spec } = machineSpec('/vm', {
       drives: [

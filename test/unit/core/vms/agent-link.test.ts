@@ -3,7 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import type { AgentEvent, AgentPorts, AgentWelcome } from '../../../../src/contracts/agent-messages.ts';
 import type { AgentSession } from '../../../../src/core/vms/agent.ts';
 import { AgentLink } from '../../../../src/core/vms/agent-link.ts';
-import type { MachineExit } from '../../../../src/core/vms/ports.ts';
+import type { MachineExit } from '../../../../src/core/vms/engine.ts';
 
 const SIGNAL = new AbortController().signal;
 

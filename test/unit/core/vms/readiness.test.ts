@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { AgentStage } from '../../../../src/contracts/agent.ts';
 import type { StageContext } from '../../../../src/core/operations/operation-context.ts';
 import { orAborted } from '../../../../src/core/operations/or-aborted.ts';
-import type { MachineExit } from '../../../../src/core/vms/ports.ts';
+import type { MachineExit } from '../../../../src/core/vms/engine.ts';
 import { awaitGuest, type BootingGuest } from '../../../../src/core/vms/readiness.ts';
 
 const NEVER = new Promise<never>(() => undefined);

@@ -100,6 +100,16 @@ describe('powerOff', () => {
     expect(sys.calls).toEqual(['sync', 'powerOff']);
   });
 
+  test.each([
+    ['systemd\n', ['run systemctl reboot']],
+    ['init\n', ['sync', 'restart']],
+  ])('where only a reboot ends the VMM, under %j', async (first, calls) => {
+    sys.files.set('/proc/cmdline', 'console=ttyS0 reboot=k banger.poweroff=reboot root=/dev/vda rw\n');
+    sys.files.set('/proc/1/comm', first);
+    await off();
+    expect(sys.calls).toEqual(calls);
+  });
+
   test('and where systemd does not do it', async () => {
     sys.files.set('/proc/1/comm', 'systemd\n');
     sys.result = { exitStatus: -9, stderr: '' };
