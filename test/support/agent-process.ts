@@ -97,7 +97,8 @@ export class AgentHost implements Disposable {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    this.closed = once(socket, 'close').then(() => undefined);
+    // Not by `once` of events: an agent that closes with bytes unread resets the connection, and it would throw that.
+    this.closed = new Promise((resolve) => void socket.once('close', () => resolve()));
     socket.on('error', () => undefined);
     socket.on('data', (chunk) => this.#take(chunk.toString('utf8')));
   }
