@@ -28,7 +28,9 @@ export async function keepSsh(
   const shared = ['-o', `ControlPath=${join(dir, 'ssh')}`];
   const env = { BANGER_HOME: banger.paths.homePath };
   const options = { env, signal, timeoutMs: TIMEOUT_MS };
-  await run([program, ...shared, '-o', 'ControlMaster=yes', '-f', '-N', ...plain], options);
+  // Only with ControlPersist does ssh take its stderr from the proxy command, which would hold ours open (sshconnect.c).
+  const master = ['-o', 'ControlMaster=yes', '-o', 'ControlPersist=yes', '-f', '-N'];
+  await run([program, ...shared, ...master, ...plain], options);
   undo.add('the kept connection', async () => {
     await run([program, ...shared, '-O', 'exit', ...plain], { env, timeoutMs: TIMEOUT_MS, okStatuses: [0, 255] });
   });

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Folders whose shell scripts are checked. */
-const FOLDERS = ['bin', 'scripts', 'guest', '.ci'];
+const FOLDERS = ['bin', 'scripts', 'guest', '.ci', join('test', 'vm')];
 
 /** Every file with a shell's `#!` line or a name ending in `.sh`, as absolute paths, sorted. */
 export function shellScripts(root: string): readonly string[] {

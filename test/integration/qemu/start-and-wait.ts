@@ -1,11 +1,11 @@
 /**
  * Starts one machine, prints its identity as one line of JSON, and waits to be killed.
- * QEMU_PATH, SPEC (JSON); STOP_AT=identity: never lets the guest run.
+ * QEMU_PATH, SPEC (JSON); ACCELERATOR, `tcg` where it is left out; STOP_AT=identity: never lets the guest run.
  */
 import { QemuEngine } from '../../../src/adapters/qemu/engine.ts';
 import type { MachineIdentity, MachineSpec } from '../../../src/core/vms/engine.ts';
 
-const { QEMU_PATH = '', SPEC = '', STOP_AT } = process.env;
+const { QEMU_PATH = '', SPEC = '', ACCELERATOR, STOP_AT } = process.env;
 
 const forever = new Promise<never>(() => undefined);
 setInterval(() => undefined, 60_000);
@@ -16,7 +16,7 @@ function print(identity: MachineIdentity): void {
 
 const engine = new QemuEngine({
   qemuPath: QEMU_PATH,
-  accelerator: 'tcg',
+  accelerator: ACCELERATOR === 'kvm' ? 'kvm' : 'tcg',
   bootTimeoutsMs: [20_000],
   tsc: () => Promise.resolve(undefined),
 });
