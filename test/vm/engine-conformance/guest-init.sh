@@ -26,8 +26,10 @@ idle)
   echo 0 >/proc/sys/kernel/ctrl-alt-del
   for event in /dev/input/event*; do
     [ -c "$event" ] || continue
-    # One event of the kernel's `struct input_event`; nothing but a button speaks here.
-    (dd if="$event" of=/dev/null bs=24 count=1 status=none && say button && echo o >/proc/sysrq-trigger) &
+    # Opened here: what is pressed while nobody has it open is lost. Nothing but a button speaks on these.
+    exec {button}<"$event"
+    # One event of the kernel's `struct input_event`.
+    (dd bs=24 count=1 status=none <&"$button" >/dev/null && say button && echo o >/proc/sysrq-trigger) &
   done
   say idle
   # `wait` returns for a trap, and for children that end.
