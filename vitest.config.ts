@@ -3,10 +3,19 @@ import { TierReporter } from './scripts/tier-reporter.ts';
 
 const MINUTE_MS = 60_000;
 
+/** Real machines, one at a time: guests are slow enough in software without company. */
+const MACHINES = {
+  globalSetup: ['test/vm/global-setup.ts'],
+  fileParallelism: false,
+  maxWorkers: 1,
+  testTimeout: 20 * MINUTE_MS,
+  hookTimeout: 20 * MINUTE_MS,
+};
+
 /**
  * Three tiers. `unit` is pure; `integration` uses real programs, sockets, namespaces; `vm` boots real machines through
- * `bin/banger`. A test that cannot run here calls `context.skip('why')`: the reason is printed, and CI refuses
- * skips in tier `vm`.
+ * `bin/banger`. A fourth, `kvm`, is for machines on which KVM works, and runs only where it is asked for: `bin/test --kvm`.
+ * A test that cannot run here calls `context.skip('why')`: the reason is printed, and CI refuses skips in tier `vm`.
  */
 export default defineConfig({
   test: {
@@ -28,16 +37,10 @@ export default defineConfig({
         },
       },
       {
-        test: {
-          name: 'vm',
-          include: ['test/vm/**/*.test.ts'],
-          globalSetup: ['test/vm/global-setup.ts'],
-          // One machine at a time: guests are slow enough in software without company.
-          fileParallelism: false,
-          maxWorkers: 1,
-          testTimeout: 20 * MINUTE_MS,
-          hookTimeout: 20 * MINUTE_MS,
-        },
+        test: { name: 'vm', include: ['test/vm/**/*.test.ts'], ...MACHINES },
+      },
+      {
+        test: { name: 'kvm', include: ['test/vm/engine-conformance/*.kvm.ts'], ...MACHINES },
       },
     ],
   },

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createAgentConnector } from '../../../src/adapters/agent/agent-connector.ts';
 import type { AgentSession } from '../../../src/core/vms/agent.ts';
 import type { MachineIdentity, RunningMachine } from '../../../src/core/vms/engine.ts';
@@ -16,19 +16,25 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** A guest that is not paused answers in milliseconds; in software, on a busy host, in a second. */
 const PAUSED_TIMEOUT_MS = 3_000;
 
-/** @param open makes the bench; what it took is given to `stack`. */
+/** @param open makes the bench, or tells why this machine has none; what it took is given to `stack`. */
 export function describeConformance(
   title: string,
-  open: (stack: AsyncDisposableStack) => Promise<ConformanceBench>,
+  open: (stack: AsyncDisposableStack) => Promise<ConformanceBench | { readonly obstacle: string }>,
 ): void {
   describe(title, () => {
     const stack = new AsyncDisposableStack();
-    let bench: ConformanceBench;
+    let opened: ConformanceBench | { readonly obstacle: string };
     beforeAll(async () => {
-      bench = await open(stack);
+      opened = await open(stack);
+    });
+    beforeEach((context) => {
+      if ('obstacle' in opened) context.skip(opened.obstacle);
     });
     afterAll(() => stack.disposeAsync());
-    conformanceTests(() => bench);
+    conformanceTests(() => {
+      if ('obstacle' in opened) throw new Error(opened.obstacle);
+      return opened;
+    });
   });
 }
 

@@ -8,6 +8,7 @@ import type { Accelerator } from '../../../src/contracts/vm.ts';
 import { ipBatch, makeNamespace, startInside } from '../../support/netns.ts';
 import type { ConformanceBench } from './conformance-bench.ts';
 import { makeGuestDisk } from './guest-disk.ts';
+import { kvmObstacle } from './kvm-obstacle.ts';
 import { makeMachine } from './machines.ts';
 
 const TAP = 'bngr-0123456789';
@@ -15,7 +16,10 @@ const DISCARD =
   "require('node:net').createServer((s) => s.on('error', () => s.destroy()).resume())" +
   ".listen(7000, '10.77.0.1', () => console.log('listening'))";
 
-export async function openQemuBench(accelerator: Accelerator, stack: AsyncDisposableStack): Promise<ConformanceBench> {
+export async function openQemuBench(
+  accelerator: Accelerator,
+  stack: AsyncDisposableStack,
+): Promise<ConformanceBench | { readonly obstacle: string }> {
   const dir = mkdtempSync(join(tmpdir(), 'bgr-c-'));
   stack.defer(() => rmSync(dir, { recursive: true, force: true }));
   const namespace = await makeNamespace(stack);
@@ -24,6 +28,8 @@ export async function openQemuBench(accelerator: Accelerator, stack: AsyncDispos
   writeFileSync(qemuPath, `#!/bin/sh\nexec ip netns exec ${namespace} qemu-system-x86_64 "$@"\n`);
   chmodSync(qemuPath, 0o755);
   const guest = await makeGuestDisk(dir);
+  const obstacle = accelerator === 'kvm' ? await kvmObstacle(guest.kernelPath) : undefined;
+  if (obstacle !== undefined) return { obstacle };
   const slow = accelerator === 'tcg';
   const bootTimeoutsMs = slow ? [20_000, 40_000] : [5_000, 10_000];
   return {
