@@ -37,16 +37,25 @@ interface ApiClientOptions {
    * as they are. Replies of another build are parsed; fields we do not know are left out.
    */
   readonly sameBuild: boolean;
+  /** Anything but a reply of this build is an OtherBuildError: for a client that has not asked yet who is there. */
+  readonly onlyBuild?: string;
+}
+
+/** It was another build that answered; what it said is not looked at. */
+export class OtherBuildError extends Error {
+  override readonly name = 'OtherBuildError';
 }
 
 /** The daemon's API. Every method throws ClientError. */
 export class ApiClient {
   readonly #socketPath: string;
   readonly #sameBuild: boolean;
+  readonly #onlyBuild: string | undefined;
 
-  constructor({ socketPath, sameBuild }: ApiClientOptions) {
+  constructor({ socketPath, sameBuild, onlyBuild }: ApiClientOptions) {
     this.#socketPath = socketPath;
     this.#sameBuild = sameBuild;
+    this.#onlyBuild = onlyBuild;
   }
 
   async call<Name extends SyncCall>(
@@ -63,6 +72,7 @@ export class ApiClient {
         timeoutMs: options.timeoutMs ?? CALL_TIMEOUT_MS,
       }),
     );
+    this.#assertBuild(reply.build);
     return (await this.#parse(name, readJson(reply))) as CallReply<Name>;
   }
 
@@ -111,8 +121,18 @@ export class ApiClient {
     const { protocol } = ADDRESSES[route];
     const path = routePath(route, params);
     const opened = await this.#reach(upgrade(this.#socketPath, { path, protocol, signal }));
+    if ('socket' in opened && this.#isOther(opened.build)) opened.socket.destroy();
+    this.#assertBuild(opened.build);
     if ('status' in opened) throw refusal(opened);
-    return opened;
+    return opened.socket;
+  }
+
+  #isOther(build: string | undefined): boolean {
+    return this.#onlyBuild !== undefined && build !== this.#onlyBuild;
+  }
+
+  #assertBuild(build: string | undefined): void {
+    if (this.#isOther(build)) throw new OtherBuildError(`${build ?? 'another build'} answered`);
   }
 
   async #parse(name: RouteName, value: unknown): Promise<unknown> {

@@ -41,7 +41,7 @@ export interface Connection {
  */
 export async function connectDaemon(options: LauncherOptions): Promise<Connection> {
   const { paths, buildId } = options;
-  const checking = checkRuntimeDir(options);
+  const checking = checkRuntimeDir(options.paths, options.uid);
   const deadline = Date.now() + (options.startTimeoutMs ?? START_TIMEOUT_MS);
   const connection = (status: DaemonStatus, started = false): Connection => ({
     client: new ApiClient({ socketPath: paths.daemonSocket, sameBuild: status.buildId === buildId }),
@@ -97,14 +97,17 @@ async function probe(socketPath: string): Promise<DaemonStatus | 'absent' | 'sto
   }
 }
 
-/** The socket may lie below /tmp: who made its folder first could answer in the daemon's name. */
-async function checkRuntimeDir(options: LauncherOptions): Promise<void> {
-  const { daemonSocket, runtimeDir } = options.paths;
+/**
+ * The socket may lie below /tmp: who made its folder first could answer in the daemon's name.
+ *
+ * @throws ClientError DAEMON_UNREACHABLE, PATH_TOO_LONG.
+ */
+export async function checkRuntimeDir({ daemonSocket, runtimeDir }: Paths, uid: number): Promise<void> {
   if (!fitsSocket(daemonSocket)) {
     throw new ClientError('PATH_TOO_LONG', `${daemonSocket} is longer than the 107 bytes of a socket's path`);
   }
   try {
-    await ensurePrivateDir(runtimeDir, options.uid);
+    await ensurePrivateDir(runtimeDir, uid);
   } catch (error) {
     if (!(error instanceof UnsafeDirError)) throw error;
     throw new ClientError('DAEMON_UNREACHABLE', `Not used: ${error.message}`, { hint: error.fix, cause: error });

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { createConnection } from 'node:net';
+import { BUILD_HEADER } from '../contracts/addresses.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -21,6 +22,8 @@ interface ExchangeRequest extends HttpRequest {
 export interface HttpReply {
   readonly status: number;
   readonly text: string;
+  /** Which build has answered, where it says so. */
+  readonly build?: string | undefined;
 }
 
 /** A connection that ended before the whole reply had come, or a reply that did not come in time. */
@@ -87,7 +90,14 @@ export function parseReply(bytes: Buffer): HttpReply | undefined {
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
   const body = bytes.subarray(headEnd + 4);
   if (status === undefined || (length !== undefined && body.length < Number(length))) return undefined;
-  return { status: Number(status), text: body.toString('utf8') };
+  return { status: Number(status), text: body.toString('utf8'), build: buildIn(head) };
+}
+
+const BUILD_LINE = new RegExp(`\\r\\n${BUILD_HEADER}: *(\\S+)`, 'i');
+
+/** What a reply's head says of who has answered. */
+export function buildIn(head: string): string | undefined {
+  return BUILD_LINE.exec(head)?.[1];
 }
 
 function abortReason(signal: AbortSignal | undefined): Error {

@@ -1,6 +1,6 @@
 /** Another protocol on a connection to the daemon. On node:net, which a short command has loaded already. */
 import { createConnection, type Socket } from 'node:net';
-import { type HttpReply, HttpFailure, parseReply } from './http-over-unix.ts';
+import { buildIn, type HttpReply, HttpFailure, parseReply } from './http-over-unix.ts';
 
 /** Of a reply that refuses; an error has a page at most. */
 const MAX_REPLY_BYTES = 2 ** 20;
@@ -14,12 +14,16 @@ interface UpgradeRequest {
 /**
  * Asks for another protocol on a connection.
  *
- * @returns the connection, paused, with bytes of that protocol both ways; or the reply of a server that refused.
+ * @returns the connection, paused, with bytes of that protocol both ways, and which build is at its other end; or the
+ * reply of a server that refused.
  * @throws HttpFailure, the socket's own error, or the signal's reason.
  */
-export function upgrade(socketPath: string, request: UpgradeRequest): Promise<Socket | HttpReply> {
+export function upgrade(
+  socketPath: string,
+  request: UpgradeRequest,
+): Promise<{ readonly socket: Socket; readonly build: string | undefined } | HttpReply> {
   const { path, protocol, signal } = request;
-  const { promise, resolve, reject } = Promise.withResolvers<Socket | HttpReply>();
+  const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<typeof upgrade>>>();
   const socket = createConnection(socketPath);
   let heard: Buffer = Buffer.alloc(0);
   const onAbort = (): void => void socket.destroy(signal?.reason instanceof Error ? signal.reason : undefined);
@@ -38,7 +42,7 @@ export function upgrade(socketPath: string, request: UpgradeRequest): Promise<So
       socket.on('error', () => undefined);
       const rest = heard.subarray(headEnd + 4);
       if (rest.length > 0) socket.unshift(rest);
-      resolve(socket);
+      resolve({ socket, build: buildIn(heard.toString('latin1', 0, headEnd)) });
     } else if (heard.length > MAX_REPLY_BYTES) socket.destroy();
   };
   socket.on('data', onData);

@@ -5,6 +5,9 @@
 
 export const API_PREFIX = '/v1';
 
+/** On every reply: which build of banger has answered. A client of the same build need not ask first who is there. */
+export const BUILD_HEADER = 'x-banger-build';
+
 /**
  * `sync`: 200 with the resource. `operation`: 202 with the operation and its address in `Location`.
  * `events`: server-sent events. `text`: plain text. `tunnel`: 101 and the bytes of `protocol` both ways.

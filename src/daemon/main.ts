@@ -150,6 +150,7 @@ async function begin(paths: Paths, config: Config, hostAddresses: readonly strin
     handlers: composition.handlers,
     log,
     logPath: paths.daemonLog,
+    buildId: buildId(),
     uid: process.getuid?.() ?? 0,
   });
   return { server, composition, log, stopAsked };

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { type Context, Hono } from 'hono';
-import { API_PREFIX, type TunnelProtocol } from '../contracts/addresses.ts';
+import { API_PREFIX, BUILD_HEADER, type TunnelProtocol } from '../contracts/addresses.ts';
 import { type Route, type RouteName, ROUTES } from '../contracts/routes.ts';
 import { AppError } from '../core/app-error.ts';
 import { errorResponse, jsonResponse, toReplyError } from './errors.ts';
@@ -17,6 +17,7 @@ export interface RouterOptions {
   readonly log: Log;
   /** Where the log lies, for clients that hit a fault of ours. */
   readonly logPath: string;
+  readonly buildId: string;
   /** Aborted when the server closes: streams and tunnels end. */
   readonly closing: AbortSignal;
   readonly heartbeatMs: number;
@@ -82,6 +83,7 @@ async function answer(c: RouterContext, name: RouteName, route: Route, options: 
     errorResponse(toReplyError(error, { ...options, requestId })),
   );
   response.headers.set('x-request-id', requestId);
+  response.headers.set(BUILD_HEADER, options.buildId);
   const durationMs = Math.round(performance.now() - startedAt);
   const { method, path } = c.req;
   options.log.debug({ requestId, route: name, method, path, status: response.status, durationMs }, 'request');

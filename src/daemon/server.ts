@@ -28,6 +28,7 @@ export interface ServerOptions {
   readonly log: Log;
   /** Where the log lies, for clients that hit a fault of ours. */
   readonly logPath: string;
+  readonly buildId: string;
   /** Ours, and the only one that may own the socket's folder. */
   readonly uid: number;
   /** Checks replies by the route table too: for tests. */
@@ -53,6 +54,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     handlers: options.handlers,
     log: options.log,
     logPath: options.logPath,
+    buildId: options.buildId,
     closing: closing.signal,
     heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS,
     checkReplies: options.checkReplies ?? false,

@@ -2,7 +2,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { TUNNEL_PROTOCOLS, type TunnelProtocol } from '../contracts/addresses.ts';
+import { BUILD_HEADER, TUNNEL_PROTOCOLS, type TunnelProtocol } from '../contracts/addresses.ts';
 import { joinStreams } from '../host/join-streams.ts';
 import type { Router } from './router.ts';
 
@@ -59,7 +59,9 @@ async function openTunnel(router: Router, request: IncomingMessage, upgrade: Upg
     tunnel.destroy();
     return;
   }
-  socket.write(`HTTP/1.1 101 ${STATUS_CODES[101]}\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
+  const build = `${BUILD_HEADER}: ${response.headers.get(BUILD_HEADER)}`;
+  const head101 = [`HTTP/1.1 101 ${STATUS_CODES[101]}`, 'Connection: Upgrade', `Upgrade: ${protocol}`, build];
+  socket.write(`${head101.join('\r\n')}\r\n\r\n`);
   if (head.length > 0) socket.unshift(head);
   const end = (): void => void socket.destroy();
   closing.addEventListener('abort', end, { once: true });

@@ -56,6 +56,7 @@ export async function startTestServer(
     handlers: { ...noHandlers(), ...handlers },
     log,
     logPath: '/var/log/banger-test.log',
+    buildId: 'bundle-0123456789ab',
     uid: process.getuid?.() ?? 0,
     ...options,
   });

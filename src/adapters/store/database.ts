@@ -65,6 +65,17 @@ export class Database implements Disposable {
     }
   }
 
+  /**
+   * Equal to an earlier one where nothing was written in between, by us or by another process; undefined within a
+   * transaction, whose writes may yet be taken back. (sqlite.org: total_changes() and PRAGMA data_version.)
+   */
+  writeMark(): string | undefined {
+    if (this.#connection.isTransaction) return undefined;
+    const ours = this.get('SELECT total_changes() AS changes')?.['changes'];
+    const others = this.get('PRAGMA data_version')?.['data_version'];
+    return `${String(ours)} ${String(others)}`;
+  }
+
   close(): void {
     this.#statements.clear();
     if (this.#connection.isOpen) this.#connection.close();

@@ -14,6 +14,8 @@ export interface VmDirectoryOptions {
   readonly consolePath: (vmId: string) => string;
 }
 
+type RecordedVm = Omit<Vm, 'state'>;
+
 /**
  * What is known of every VM: its record, whether it runs, what is being done to it, why it failed. Records are durable;
  * the rest is true for as long as the daemon runs and is found again by evidence.
@@ -23,6 +25,7 @@ export class VmDirectory {
   readonly #live: LiveMachines;
   readonly #publish: VmDirectoryOptions['publish'];
   readonly #consolePath: VmDirectoryOptions['consolePath'];
+  readonly #recordedViews = new WeakMap<VmRecord, RecordedVm>();
   /** What an operation is doing to a VM now; at most one has it. */
   readonly #busy = new Map<string, VmState>();
   /** Why a VM ended other than asked; until it is started again. */
@@ -63,17 +66,33 @@ export class VmDirectory {
     const live = this.#live.get(record.id);
     const reason = this.#setAside.get(record.id)?.message ?? this.#failures.get(record.id);
     const state = (when === 'now' && this.#busy.get(record.id)) || this.#settledState(record);
-    const agent = live?.agent.welcome?.agent;
+    const vm: Vm = { ...this.#recorded(record), state };
+    if (reason !== undefined) vm.stateReason = reason;
+    if (!live) return vm;
+    const agent = live.agent.welcome?.agent;
     return {
+      ...vm,
+      ...(live.shape && differs(live.shape, record) && { running: { ...live.shape } }),
+      startedAt: live.startedAt,
+      engine: live.machine.identity.engine,
+      accelerator: live.machine.identity.accelerator,
+      pid: live.machine.identity.pid,
+      ...(agent !== undefined && { agentVersion: agent }),
+    };
+  }
+
+  /** The part of a view that follows from the record alone; made once for each, since a list has a thousand of them. */
+  #recorded(record: VmRecord): RecordedVm {
+    const known = this.#recordedViews.get(record);
+    if (known) return known;
+    const view: RecordedVm = {
       id: record.id,
       name: record.name,
-      state,
       imageName: record.imageName,
       cpus: record.cpus,
       memoryBytes: record.memoryBytes,
       diskBytes: record.diskBytes,
       origins: record.origins,
-      ...(live?.shape && differs(live.shape, record) && { running: { ...live.shape } }),
       nat: record.nat,
       address: record.address,
       macAddress: record.macAddress,
@@ -82,15 +101,9 @@ export class VmDirectory {
       consolePath: this.#consolePath(record.id),
       ephemeral: record.ephemeral,
       ...(record.workspace && { workspace: record.workspace }),
-      ...(live && {
-        startedAt: live.startedAt,
-        engine: live.machine.identity.engine,
-        accelerator: live.machine.identity.accelerator,
-        pid: live.machine.identity.pid,
-      }),
-      ...(agent !== undefined && { agentVersion: agent }),
-      ...(reason !== undefined && { stateReason: reason }),
     };
+    this.#recordedViews.set(record, view);
+    return view;
   }
 
   #settledState(record: VmRecord): VmState {

@@ -44,6 +44,7 @@ async function makeDaemon() {
       handlers: { ...handlers, ...more } as Handlers,
       log: pino({ level: 'silent' }),
       logPath: join(dir, 'log'),
+      buildId: 'bundle-0123456789ab',
       uid: process.getuid?.() ?? 0,
       checkReplies: true,
     });

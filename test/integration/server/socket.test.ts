@@ -11,7 +11,14 @@ import { startTestServer } from '../../support/test-server.ts';
 const uid = process.getuid?.() ?? 0;
 
 const start = (socketPath: string): Promise<RunningServer> =>
-  startServer({ socketPath, handlers: {} as Handlers, log: pino({ level: 'silent' }), logPath: '/log', uid });
+  startServer({
+    socketPath,
+    handlers: {} as Handlers,
+    log: pino({ level: 'silent' }),
+    logPath: '/log',
+    buildId: 'b',
+    uid,
+  });
 
 test('is 0600 in a folder that is 0700, whatever the umask', async () => {
   const socketPath = join(await makeTempDir(), 'a', 'run', 'banger.sock');

@@ -46,7 +46,7 @@ async function openTunnel(server: TestServer, first: string | Buffer = ''): Prom
   socket.pause();
   const end = head.indexOf('\r\n\r\n') + 4;
   expect(head.toString('latin1', 0, end)).toBe(
-    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: banger-tcp\r\n\r\n',
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: banger-tcp\r\nx-banger-build: bundle-0123456789ab\r\n\r\n',
   );
   if (end < head.length) socket.unshift(head.subarray(end));
   return socket;
