@@ -52,7 +52,10 @@ export class Session {
     return this.#connection;
   }
 
-  /** A call; sent once more where the daemon has certainly not taken it, because it was just being replaced. */
+  /**
+   * A call; sent once more where the daemon was just being replaced or has just died: whatever the call is where it has
+   * certainly not been taken, else only one that may be made twice.
+   */
   async call<Name extends SyncCall>(
     name: Name,
     input: CallInput<Name>,
@@ -67,7 +70,8 @@ export class Session {
     try {
       return await (await this.#client()).call(name, input, options);
     } catch (error) {
-      if (!(error instanceof ClientError) || !wasNotTaken(error)) throw error;
+      const mayRepeat = error instanceof ClientError && (wasNotTaken(error) || (wasLost(error) && isIdempotent(name)));
+      if (!mayRepeat) throw error;
     }
     await this.#reconnect();
     return (await this.#client()).call(name, input, options);
@@ -134,4 +138,14 @@ const ELSEWHERE: readonly ErrorCode[] = ['DAEMON_UNREACHABLE', 'DAEMON_STOPPING'
 
 function wasNotTaken(error: ClientError): boolean {
   return error.code === 'DAEMON_STOPPING' || hasCode(error.cause, 'ENOENT', 'ECONNREFUSED');
+}
+
+/** The connection broke: a daemon that is killed still takes connections for a moment, and resets them. */
+function wasLost(error: ClientError): boolean {
+  return hasCode(error.cause, 'ECONNRESET', 'EPIPE');
+}
+
+/** RFC 9110, 9.2.2. What was deleted already is not found the second time. */
+function isIdempotent(name: SyncCall): boolean {
+  return ADDRESSES[name].method !== 'POST';
 }

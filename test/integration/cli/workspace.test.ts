@@ -177,7 +177,8 @@ describe('a VM that is to be deleted afterwards goes too', () => {
     const running = run('echo up; exec cat');
     await running.prints('up');
     await home.crash();
-    expect((await running.ended).status).toBe(255);
+    const ended = await running.ended;
+    expect(ended.status, ended.stderr).toBe(255);
     expect(await vms()).toEqual([]);
     await home.expectState(before);
   });
