@@ -5,7 +5,7 @@ import { nameHint } from '../name-hint.ts';
 import type { LiveMachines } from './live-machines.ts';
 import type { MachineShape } from './ports.ts';
 import type { VmRecord, VmRepository } from './repository.ts';
-import { allowVerb, busy, type VmVerb } from './vm-state.ts';
+import { allowVerb, busy, interrupts, type VmVerb } from './vm-state.ts';
 
 export interface VmDirectoryOptions {
   readonly vms: VmRepository;
@@ -119,9 +119,10 @@ export class VmDirectory {
   allow(verb: VmVerb, record: VmRecord): boolean {
     const reason = this.#setAside.get(record.id);
     if (!reason) {
+      const vm = this.view(record);
       // Its settings are being changed while it is shown as running or stopped.
-      if (verb !== 'ssh' && this.#busy.has(record.id)) throw busy(verb, this.view(record));
-      return allowVerb(verb, this.view(record));
+      if (verb !== 'ssh' && this.#busy.has(record.id) && !interrupts(verb, vm.state)) throw busy(verb, vm);
+      return allowVerb(verb, vm);
     }
     const { message, hint, details } = reason;
     throw new AppError('VM_STATE_INVALID', `VM "${record.name}" cannot be asked to ${verb}. ${message}`, {

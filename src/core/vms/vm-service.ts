@@ -22,6 +22,7 @@ export interface VmServiceDependencies extends VmRemovalDependencies {
 }
 
 const STOP_STAGES: readonly string[] = ['power off', 'detach'];
+const KILL_STAGES: readonly string[] = ['kill', 'detach'];
 
 /** The life of persistent VMs. */
 export class VmService {
@@ -111,22 +112,29 @@ export class VmService {
     });
   }
 
-  /** Ends a VM's VMM by a signal; the guest is not asked. */
+  /** Ends a VM's VMM by a signal; the guest is not asked. A start or a stop that is under way is cancelled for it. */
   kill(name: string, signal: KillSignal): Operation {
     const { directory, verbs } = this.#deps;
     const record = directory.record(name);
     const needed = directory.allow('kill', record);
-    const plan = { kind: 'vm.kill', state: 'stopping', stages: ['kill', 'detach'], needed } as const;
-    return verbs.run(record, plan, async (context) => {
+    const plan = { kind: 'vm.kill', state: 'stopping', stages: KILL_STAGES } as const;
+    const work = async (context: OperationContext): Promise<Vm | undefined> => {
       if (needed) await this.#kill(record, signal, context);
       return record.ephemeral ? undefined : directory.view(record, 'settled');
-    });
+    };
+    return directory.isBusy(record.id)
+      ? verbs.takeOver(record, { ...plan, verb: 'kill' }, work)
+      : verbs.run(record, { ...plan, needed }, work);
   }
 
   async #kill(record: VmRecord, signal: KillSignal, context: OperationContext): Promise<void> {
     const { live, runner } = this.#deps;
     const taken = live.take(record.id);
-    if (!taken) return;
+    if (!taken) {
+      // A start that was cancelled has taken its VMM with it.
+      for (const stage of KILL_STAGES) context.skip(stage, 'it does not run any more');
+      return;
+    }
     await context.stage('kill', async ({ note }) => {
       try {
         note((await taken.machine.endBy(signal)).detail);

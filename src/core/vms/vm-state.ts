@@ -38,12 +38,13 @@ const ANSWERS: Readonly<Record<VmVerb, Readonly<Record<VmState, Answer>>>> = {
     failed: 'nothing',
   },
   restart: WHENEVER_IDLE,
+  // The verb for what hangs: it ends a start or a stop that is under way.
   kill: {
     creating: 'busy',
     stopped: 'nothing',
-    starting: 'busy',
+    starting: 'ok',
     running: 'ok',
-    stopping: 'busy',
+    stopping: 'ok',
     deleting: 'busy',
     failed: 'nothing',
   },
@@ -60,6 +61,11 @@ const ANSWERS: Readonly<Record<VmVerb, Readonly<Record<VmState, Answer>>>> = {
     failed: 'refused',
   },
 };
+
+/** True where the verb ends what another operation does to the VM, instead of waiting for its turn. */
+export function interrupts(verb: VmVerb, state: VmState): boolean {
+  return verb === 'kill' && (state === 'starting' || state === 'stopping');
+}
 
 /**
  * @returns false where the VM is already as the verb would leave it.

@@ -37,9 +37,9 @@ const TABLE: Record<VmVerb, Record<VmState, Expected>> = {
   kill: {
     creating: 'VM_BUSY',
     stopped: false,
-    starting: 'VM_BUSY',
+    starting: true,
     running: true,
-    stopping: 'VM_BUSY',
+    stopping: true,
     deleting: 'VM_BUSY',
     failed: false,
   },
