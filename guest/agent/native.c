@@ -43,6 +43,11 @@ static JSValue result(JSContext *ctx, int value)
     return JS_NewInt32(ctx, value < 0 ? -errno : value);
 }
 
+NATIVE(pid)
+{
+    return JS_NewInt32(ctx, getpid());
+}
+
 NATIVE(boot_time_ms)
 {
     struct timespec now;
@@ -277,6 +282,7 @@ NATIVE(restart)
 }
 
 static const JSCFunctionListEntry functions[] = {
+    JS_CFUNC_DEF("pid", 0, pid),
     JS_CFUNC_DEF("bootTimeMs", 0, boot_time_ms),
     JS_CFUNC_DEF("cpuTimeMs", 0, cpu_time_ms),
     JS_CFUNC_DEF("readText", 2, read_text),

@@ -1,5 +1,7 @@
 /** native.c. Calls that give a number give -errno where they fail. */
 declare module 'qjs:native' {
+  /** Our own. */
+  export function pid(): number;
   /** Since boot, time asleep included, `ms`. */
   export function bootTimeMs(): number;
   /** Processor time that the agent has used, `ms` with a fraction. */

@@ -52,6 +52,12 @@ export const AGENT_VSOCK_PORT = 7117;
  */
 export const POWER_OFF_BY_REBOOT = 'banger.poweroff=reboot';
 
+/** The agent's only argument where it is the first program of a probe guest, which exists to say `PROBE_LINE`. */
+export const PROBE_ARGUMENT = '--probe';
+
+/** What such a guest says on its console before it resets itself: programs run in it. */
+export const PROBE_LINE = 'banger-probe: the guest runs programs';
+
 /** How far a guest has come. The agent speaks, its network is configured, its sshd listens. */
 export const AGENT_STAGES = ['agent', 'network', 'ssh'] as const;
 

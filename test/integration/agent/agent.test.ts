@@ -5,9 +5,9 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MAX_OPEN_REQUESTS } from '../../../src/contracts/agent.ts';
+import { MAX_OPEN_REQUESTS, PROBE_ARGUMENT, PROBE_LINE } from '../../../src/contracts/agent.ts';
 import { agentFiles } from '../../../src/host/paths.ts';
-import { run } from '../../../src/host/process.ts';
+import { ProcessError, run } from '../../../src/host/process.ts';
 import { agentVersion } from '../../../scripts/agent/agent-id.ts';
 import { QUICKJS } from '../../../scripts/agent/quickjs-source.ts';
 import { AGENT_PROGRAM, AgentProcess } from '../../support/agent-process.ts';
@@ -39,6 +39,23 @@ describe('the program', () => {
       expect(stderr).toContain('usage: banger-agent');
     },
   );
+});
+
+describe('as the first program of a probe guest', () => {
+  test('it says its line and resets the machine, which here is a namespace of processes', async (context) => {
+    if (process.getuid?.() !== 0) return context.skip('only root can make pid namespaces here');
+    const argv = ['unshare', '--pid', '--fork', '--kill-child', '--', AGENT_PROGRAM, PROBE_ARGUMENT] as const;
+    const failure = await run([...argv], { timeoutMs: 5_000 }).catch((error: unknown) => error);
+    // A reset reaches whoever waits for the namespace's first program as SIGHUP (pid_namespaces(7)).
+    expect(failure).toBeInstanceOf(ProcessError);
+    expect(failure).toMatchObject({ failure: 'signal', stdout: `${PROBE_LINE}\n` });
+  });
+
+  test('and where it is not the first, it does nothing', async () => {
+    const { stdout, stderr } = await run([AGENT_PROGRAM, PROBE_ARGUMENT], { okStatuses: [64], timeoutMs: 5_000 });
+    expect(stdout).toBe('');
+    expect(stderr).toContain('is for the first program of a guest');
+  });
 });
 
 describe('a conversation', () => {
