@@ -1,7 +1,7 @@
 /** The composition root: the only file that knows which adapter stands behind which port. */
 import { existsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Config } from '../contracts/config.ts';
 import { BANGER_VERSION } from '../contracts/version.ts';
 import { FileOperationJournal } from '../adapters/journal/operation-journal.ts';
@@ -23,7 +23,6 @@ import { bindResolvConf, ensureNamespace, removeNamespace } from '../adapters/ho
 import { FileResolver } from '../adapters/host-resolver/file-resolver.ts';
 import { createKernelInspector } from '../adapters/kernels/inspector.ts';
 import { suggestName } from '../adapters/names/name-generator.ts';
-import { createQemuEngines } from '../adapters/qemu/engines.ts';
 import { createSources } from '../adapters/sources/sources.ts';
 import { createGuestShell } from '../adapters/ssh/guest-shell.ts';
 import { createSshKeys } from '../adapters/ssh/keys.ts';
@@ -37,6 +36,7 @@ import { SqliteVmRepository } from '../adapters/store/vm-repository.ts';
 import { describe } from '../core/app-error.ts';
 import { BuildRun } from '../core/builds/build-run.ts';
 import { BuildService } from '../core/builds/build-service.ts';
+import { AGENT_BINARY } from '../core/builds/rootfs-files.ts';
 import { StepRunner } from '../core/builds/step-runner.ts';
 import type { HostInspector } from '../core/doctor/ports.ts';
 import { EventBus } from '../core/events/event-bus.ts';
@@ -63,6 +63,7 @@ import { VmDirectory } from '../core/vms/vm-directory.ts';
 import { VmObservation } from '../core/vms/vm-observation.ts';
 import { VmService } from '../core/vms/vm-service.ts';
 import { machineFiles, type Paths } from '../host/paths.ts';
+import { composeEngines } from './compose-engines.ts';
 import type { DaemonFacts } from './handlers/daemon.ts';
 import { daemonHandlers } from './handlers/daemon.ts';
 import { imageHandlers } from './handlers/images.ts';
@@ -137,11 +138,14 @@ export function compose(options: ComposeOptions): Composition {
   const imageFolders = createImageFolders(paths);
   const kernels = createKernelInspector();
   const assets = createGuestAssets(guestDirs);
-  const engines = createQemuEngines({
-    engine: config.engine,
-    accelerator: config.accelerator,
-    qemuPath: config.qemu_bin,
+  const { selection: engines } = composeEngines({
+    paths,
+    config,
     timeoutScale,
+    kernels,
+    agentPath: join(guestDirs.built, basename(AGENT_BINARY.path)),
+    digest: (path, signal) => disks.digest(path, signal),
+    onProbed: (finding) => log.info({ ...finding }, 'KVM probed'),
   });
   const namedHosts = new NamedHosts({
     path: paths.vmHosts,
@@ -326,6 +330,7 @@ export function compose(options: ComposeOptions): Composition {
       await namedHosts.sync();
     },
     async close() {
+      engines.close();
       leaseService.close();
       await connections.close();
       publishing.close();

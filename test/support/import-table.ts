@@ -38,6 +38,7 @@ const ADAPTER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   // Records are parsed by the contracts' own schemas.
   folders: ['zod'],
   forwarder: ['zod'],
+  'host-facts': ['zod'],
   'host-resolver': ['zod'],
   names: ['unique-names-generator'],
   sources: ['semver', 'tar-stream'],
@@ -81,8 +82,8 @@ const DOORS: Readonly<Record<string, string>> = {
   sqlite: 'src/adapters/store/database.ts',
 };
 
-/** The only file outside src/adapters that may name an adapter. */
-const COMPOSITION = 'src/daemon/compose.ts';
+/** The only files outside src/adapters that may name an adapter: the composition root and its parts. */
+const COMPOSITION = /^src\/daemon\/compose(-[a-z]+)?\.ts$/;
 
 /**
  * Judges one import of one file.
@@ -131,8 +132,8 @@ function judgeRelative(file: string, row: Row, target: string): string | undefin
   const [, layer = '', folder = ''] = file.split('/');
   if (root !== 'src') return `${target} is outside src`;
   if (targetLayer === 'adapters') {
-    if (file === COMPOSITION || (layer === 'adapters' && folder === targetFolder)) return undefined;
-    return layer === 'adapters' ? 'no adapter imports another' : `only ${COMPOSITION} imports adapters`;
+    if (COMPOSITION.test(file) || (layer === 'adapters' && folder === targetFolder)) return undefined;
+    return layer === 'adapters' ? 'no adapter imports another' : 'only daemon/compose.ts and its parts import adapters';
   }
   if (!row.layers.includes(targetLayer)) return `${layer} may not import ${targetLayer}`;
   if (layer === 'adapters' && target.endsWith('-service.ts'))

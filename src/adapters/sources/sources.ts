@@ -4,7 +4,7 @@ import type { FetchedTree, FetchSpec, Sources } from '../../core/builds/ports.ts
 import { fetchKey } from '../../core/builds/step-plan.ts';
 import { fetchGitCommit } from './git-source.ts';
 import { fetchNpmPackage } from './npm-source.ts';
-import { SingleFlight } from './single-flight.ts';
+import { SingleFlight } from '../../core/single-flight.ts';
 import { SourceCache, type SourceFill } from './source-cache.ts';
 
 /** @param options `cacheDir`: banger's cache folder; fetched trees lie in `sources` below it. */

@@ -10,7 +10,7 @@ import type { OperationContext } from '../operations/operation-context.ts';
 import { CLEAN_UP_STAGE } from '../operations/operation-outcome.ts';
 import { errorsOf, joined, throwAll, Undo } from '../undo.ts';
 import { BOOT_STAGES, type MachineRunner } from '../vms/machine-runner.ts';
-import type { Engine, RunningMachine } from '../vms/engine.ts';
+import type { ChosenEngine, RunningMachine } from '../vms/engine.ts';
 import type { Disks, MachineFolders, SshKeys } from '../vms/ports.ts';
 import type { VmRecord, VmRepository } from '../vms/repository.ts';
 import type { BuildPlan } from './build-plan.ts';
@@ -28,7 +28,7 @@ export interface BuildJob {
   readonly sizeBytes: number;
   readonly boot: BootSet;
   readonly plan: BuildPlan;
-  readonly engine: Engine;
+  readonly chosen: ChosenEngine;
   /** The transient VM's. */
   readonly record: VmRecord;
   readonly hostPrivateKey: string;
@@ -150,7 +150,7 @@ export class BuildRun {
     const { runner, steps } = this.#deps;
     const diskPath = inputs.staged.rootfsPath;
     const startedAt = this.#deps.now().toISOString();
-    const booted = await runner.boot(job.record, { engine: job.engine, diskPath, startedAt }, context);
+    const booted = await runner.boot(job.record, { ...job.chosen, diskPath, startedAt }, context);
     const { machine } = booted;
     onFailure.add(`VMM of ${job.record.name}`, async () => {
       await machine.kill();
@@ -164,7 +164,7 @@ export class BuildRun {
         session,
         fetched: inputs.fetched,
         operationId: context.id,
-        timeoutMs: job.request.stepTimeoutMs ?? step.timeoutMs * job.engine.slowness,
+        timeoutMs: job.request.stepTimeoutMs ?? step.timeoutMs * job.chosen.engine.slowness,
       };
       records.push(
         await context.stage(`step:${step.name}`, (stage) =>

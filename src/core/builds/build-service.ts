@@ -62,12 +62,17 @@ export class BuildService {
       const sizeBytes = resultSizeBytes(request, source);
       const boot = resultBootSet(request, source);
       await images.assertBootSet(boot);
-      const engine = await this.#deps.engines.choose();
+      const spec = this.#machineSpec(source);
+      const chosen = await this.#deps.engines.choose({ ...spec, kernelPath: source.boot.kernelPath });
       await this.#assertSpace(source, name);
       const hostKey = await this.#deps.keys.generateHostKey();
       // Two builds at once never clash: name, address, MAC and TAP are taken here or not at all.
       names.reserveImageName(name, imageId);
-      record = this.#reserveMachine(source, { hostPublicKey: hostKey.publicKey, engine: engine.name });
+      record = this.#reserveMachine(source, {
+        spec,
+        hostPublicKey: hostKey.publicKey,
+        engine: chosen.engine.name,
+      });
       const job: BuildJob = {
         name,
         imageId,
@@ -76,7 +81,7 @@ export class BuildService {
         sizeBytes,
         boot,
         plan,
-        engine,
+        chosen,
         record,
         hostPrivateKey: hostKey.privateKey,
       };
@@ -103,19 +108,25 @@ export class BuildService {
     await this.#deps.images.assertSpace(allocatedBytes + BUILD_MARGIN_BYTES, `building ${name}`);
   }
 
-  #reserveMachine(source: Image, facts: Pick<VmRecord, 'hostPublicKey' | 'engine'>): VmRecord {
-    const { vms, machineFolders, defaults, cidr, now } = this.#deps;
-    const id = newId('vm');
-    machineFolders.locate(id);
-    // A build reaches the outside always: it installs packages.
-    const spec = resolveSpec({ nat: true, start: true, ephemeral: true, leased: false }, source, {
-      ...defaults,
+  /** A build reaches the outside always: it installs packages. */
+  #machineSpec(source: Image): ReturnType<typeof resolveSpec> {
+    return resolveSpec({ nat: true, start: true, ephemeral: true, leased: false }, source, {
+      ...this.#deps.defaults,
       diskBytes: undefined,
     });
+  }
+
+  #reserveMachine(
+    source: Image,
+    facts: Pick<VmRecord, 'hostPublicKey' | 'engine'> & { readonly spec: ReturnType<typeof resolveSpec> },
+  ): VmRecord {
+    const { vms, machineFolders, cidr, now } = this.#deps;
+    const id = newId('vm');
+    machineFolders.locate(id);
     const name = id.replace(/^vm-/, 'build-');
     const createdAt = now().toISOString();
     return vms.reserve((taken) =>
-      planRecord({ id, name, image: source, spec, transient: true, createdAt, cidr, ...facts }, taken.addresses),
+      planRecord({ id, name, image: source, transient: true, createdAt, cidr, ...facts }, taken.addresses),
     );
   }
 }

@@ -131,10 +131,23 @@ export interface Engine {
   readonly slowness: number;
 }
 
+/** What a machine asks of its engine. */
+export type MachineNeeds = Pick<MachineSpec, 'cpus' | 'memoryBytes' | 'kernelPath'>;
+
+export interface ChosenEngine {
+  readonly engine: Engine;
+  /** For whoever waits: that guests run slowly here, why, and how they get faster; undefined where nothing is to be said. */
+  readonly notice: string | undefined;
+}
+
 /** Chooses an engine for this host. */
 export interface Engines {
-  /** @throws AppError ENGINE_UNAVAILABLE. */
-  choose(): Promise<Engine>;
+  /**
+   * The best engine that this host, the machine and the config allow. The first time it may boot a guest to find that out.
+   *
+   * @throws AppError ENGINE_UNAVAILABLE, or KERNEL_INVALID where only the kernel is at fault; DAEMON_STOPPING.
+   */
+  choose(needs: MachineNeeds): Promise<ChosenEngine>;
   /** The engine that can adopt this machine. */
   forIdentity(identity: MachineIdentity): Engine;
   /**

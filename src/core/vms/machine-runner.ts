@@ -9,7 +9,7 @@ import type { AgentConnector } from './agent.ts';
 import { identityFiles, REACHABILITY_FILES, REACHABILITY_SYMLINKS } from './guest-identity.ts';
 import type { MachineTimeouts } from './machine-timeouts.ts';
 import { networkArguments } from './network-arguments.ts';
-import type { Engine, MachineIdentity, MachineSpec, RunningMachine } from './engine.ts';
+import type { ChosenEngine, MachineIdentity, MachineSpec, RunningMachine } from './engine.ts';
 import type { DiskFile, Disks, GuestSession, GuestShell, GuestTarget, MachineFolders, SshKeys } from './ports.ts';
 import { awaitGuest, type BootingGuest, GUEST_STAGES } from './readiness.ts';
 import type { VmRecord } from './repository.ts';
@@ -27,8 +27,7 @@ export interface MachineRunnerDependencies {
   readonly log: (message: string, facts: Record<string, unknown>) => void;
 }
 
-export interface BootPlan {
-  readonly engine: Engine;
+export interface BootPlan extends ChosenEngine {
   readonly diskPath: string;
   readonly startedAt: string;
 }
@@ -139,7 +138,7 @@ export class MachineRunner {
 
   /** Two stages of one start: `process` ends with the VMM's first evidence, `kernel` with the guest's first sign of life. */
   async #startMachine(record: VmRecord, plan: BootPlan, { stage, signal }: BootContext): Promise<RunningMachine> {
-    const { engine, startedAt } = plan;
+    const { engine, notice, startedAt } = plan;
     const { folders } = this.#deps;
     const { promise: evident, resolve } = Promise.withResolvers<MachineIdentity>();
     await folders.ensureRunDir(record.id);
@@ -156,7 +155,8 @@ export class MachineRunner {
         },
         signal,
       );
-    const starting = await stage('process', async ({ note }) => {
+    const starting = await stage('process', async ({ log, note }) => {
+      if (notice !== undefined) log(notice);
       const machine = start();
       const identity = await Promise.race([evident, machine.then((started) => started.identity)]);
       note(`${engine.name}/${engine.accelerator}, pid ${identity.pid}`);

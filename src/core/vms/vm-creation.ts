@@ -12,7 +12,7 @@ import type { LiveMachines } from './live-machines.ts';
 import type { HostFiles } from './host-files.ts';
 import { planRecord, type ResolvedSpec, resolveSpec, type VmDefaults } from './machine-plan.ts';
 import { BOOT_STAGES, type MachineRunner } from './machine-runner.ts';
-import type { Engine, Engines } from './engine.ts';
+import type { ChosenEngine, Engines } from './engine.ts';
 import type { Disks, MachineFolders, SshKeys } from './ports.ts';
 import type { VmRecord, VmRepository } from './repository.ts';
 import type { VmDirectory } from './vm-directory.ts';
@@ -50,7 +50,7 @@ export class VmCreation {
   /** @param start brings the VM up, once its disk is there. */
   async create(
     request: CreateVmRequest,
-    start: (record: VmRecord, engine: Engine, context: OperationContext) => Promise<void>,
+    start: (record: VmRecord, chosen: ChosenEngine, context: OperationContext) => Promise<void>,
   ): Promise<Operation> {
     const { images, engines, disks, keys, folders, directory, hostFiles } = this.#deps;
     const { name } = request;
@@ -58,13 +58,13 @@ export class VmCreation {
     try {
       const { image } = held;
       const spec = resolveSpec(request, image, this.#deps.defaults);
-      const engine = await engines.choose();
+      const chosen = await engines.choose({ ...spec, kernelPath: image.boot.kernelPath });
       await images.assertSpace(await disks.allocatedBytes(image.rootfsPath), `the disk of a VM`);
       const id = newId('vm');
       folders.locate(id);
       const synced = await hostFiles.read();
       const hostKey = await keys.generateHostKey();
-      const facts = { id, image, spec, engine: engine.name, hostPublicKey: hostKey.publicKey };
+      const facts = { id, image, spec, engine: chosen.engine.name, hostPublicKey: hostKey.publicKey };
       const record = this.#reserve(name, facts);
       directory.hold(id, 'creating');
       const stages = ['clone', 'personalise', ...(request.start ? BOOT_STAGES : [])];
@@ -76,7 +76,7 @@ export class VmCreation {
               image,
               hostPrivateKey: hostKey.privateKey,
               synced,
-              start: () => (request.start ? start(record, engine, context) : Promise.resolve()),
+              start: () => (request.start ? start(record, chosen, context) : Promise.resolve()),
             },
             context,
           )

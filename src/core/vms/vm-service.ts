@@ -3,7 +3,7 @@ import type { CreateVmRequest, KillSignal, SshAccess, Vm } from '../../contracts
 import { AppError, describe } from '../app-error.ts';
 import type { OperationContext } from '../operations/operation-context.ts';
 import { BOOT_STAGES } from './machine-runner.ts';
-import type { Engine, Engines, MachineExit, RunningMachine } from './engine.ts';
+import type { ChosenEngine, Engines, MachineExit, RunningMachine } from './engine.ts';
 import type { Disks, MachineFolders, MachineRuntime, SshKeys } from './ports.ts';
 import type { VmRecord } from './repository.ts';
 import type { VerbRunner } from './verb-runner.ts';
@@ -74,14 +74,15 @@ export class VmService {
 
   /** Checks everything, reserves name and addresses, then clones and starts in an operation. */
   create(request: CreateVmRequest): Promise<Operation> {
-    return this.#deps.creation.create(request, (record, engine, context) => this.#boot(record, engine, context));
+    return this.#deps.creation.create(request, (record, chosen, context) => this.#boot(record, chosen, context));
   }
 
   /** Starts a VM; one that runs already is left alone. */
   async start(name: string): Promise<Operation> {
     const { directory, engines } = this.#deps;
-    directory.allow('start', directory.record(name));
-    const engine = await engines.choose();
+    const asked = directory.record(name);
+    directory.allow('start', asked);
+    const chosen = await engines.choose(asked);
     // Asked again: nothing may come between the answer and the taking.
     const record = directory.record(name);
     const needed = directory.allow('start', record);
@@ -89,7 +90,7 @@ export class VmService {
       record,
       { kind: 'vm.start', state: 'starting', stages: BOOT_STAGES, needed },
       async (context) => {
-        if (needed) await this.#boot(record, engine, context);
+        if (needed) await this.#boot(record, chosen, context);
         return directory.view(record, 'settled');
       },
     );
@@ -98,8 +99,9 @@ export class VmService {
   /** Stops a VM cleanly and starts it again, in one operation; one that is stopped is started. */
   async restart(name: string): Promise<Operation> {
     const { directory, engines, verbs } = this.#deps;
-    directory.allow('restart', directory.record(name));
-    const engine = await engines.choose();
+    const asked = directory.record(name);
+    directory.allow('restart', asked);
+    const chosen = await engines.choose(asked);
     const record = directory.record(name);
     directory.allow('restart', record);
     const stages = [...STOP_STAGES, ...BOOT_STAGES];
@@ -107,7 +109,7 @@ export class VmService {
     return verbs.run(record, plan, async (context) => {
       if (this.#deps.live.get(record.id)) await this.#stop(record, context);
       else for (const stage of STOP_STAGES) context.skip(stage, 'it does not run');
-      await this.#boot(record, engine, context);
+      await this.#boot(record, chosen, context);
       return directory.view(record, 'settled');
     });
   }
@@ -170,7 +172,7 @@ export class VmService {
     });
   }
 
-  async #boot(record: VmRecord, engine: Engine, context: OperationContext): Promise<void> {
+  async #boot(record: VmRecord, chosen: ChosenEngine, context: OperationContext): Promise<void> {
     const { directory, folders, disks, runner, live, now } = this.#deps;
     directory.clearFailure(record.id);
     const { diskPath } = folders.locate(record.id);
@@ -179,7 +181,7 @@ export class VmService {
       await context.stage('grow', ({ signal }) => disks.grow(diskPath, record.diskBytes, signal));
     }
     const startedAt = now().toISOString();
-    const booted = await runner.boot(record, { engine, diskPath, startedAt }, context);
+    const booted = await runner.boot(record, { ...chosen, diskPath, startedAt }, context);
     const { cpus, memoryBytes } = record;
     live.add(record.id, { ...booted, startedAt, shape: { cpus, memoryBytes } });
   }

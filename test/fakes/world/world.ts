@@ -108,7 +108,7 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
   const kernels = watch('kernels', fakeKernels());
   const watchedEngine = watch('engine', engine);
   const engines = watch('engines', {
-    choose: () => Promise.resolve(watchedEngine),
+    choose: () => Promise.resolve({ engine: watchedEngine, notice: undefined }),
     forIdentity: () => watchedEngine,
     endUnrecorded: () => Promise.resolve([]),
   });

@@ -67,6 +67,7 @@ describe('the table', () => {
     ['src/cli/main.ts', '@bomb.sh/tab/commander'],
     ['src/daemon/server.ts', 'hono/streaming'],
     ['src/daemon/compose.ts', '../adapters/qemu/engine.ts'],
+    ['src/daemon/compose-engines.ts', '../adapters/qemu/driver.ts'],
     ['guest/agent/stages.ts', './sys.ts'],
     ['guest/agent/proc/socket-owners.ts', '../sys.ts'],
     ['guest/agent/stages.ts', '../../src/contracts/agent.ts'],
