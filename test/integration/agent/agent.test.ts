@@ -121,8 +121,10 @@ describe('ports', () => {
     await host.hello();
     const udp = createSocket('udp4').bind(0, '127.0.0.1');
     await once(udp, 'listening');
+    // Waited for from before: it may come in one piece with the reply.
+    const first = host.next((message) => message.type === 'event' && message.event === 'ports');
     await host.request('watchPorts', { enabled: true });
-    await host.next((message) => message.type === 'event' && message.event === 'ports');
+    await first;
     const tcp = createServer().listen(0, '127.0.0.1');
     await once(tcp, 'listening');
     const address = tcp.address();
