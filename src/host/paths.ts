@@ -15,6 +15,8 @@ export interface Paths {
   readonly operationsDir: string;
   /** Things being made; emptied at every start of the daemon. */
   readonly stagingDir: string;
+  /** Folders that Firecracker's VMMs are jailed in. */
+  readonly jailsDir: string;
   /** Disks of failed builds that the user asked to keep. */
   readonly failedDir: string;
   readonly sshDir: string;
@@ -94,6 +96,7 @@ function layout(
     vmsDir: join(state, 'vms'),
     operationsDir: join(state, 'operations'),
     stagingDir: join(state, 'staging'),
+    jailsDir: join(state, 'jails'),
     failedDir: join(state, 'failed'),
     sshDir: join(state, 'ssh'),
     knownHosts: join(state, 'ssh', 'known_hosts'),

@@ -1,8 +1,6 @@
-import { once } from 'node:events';
-import { hasCode } from '../../host/error-code.ts';
+import type { MachineIdentity } from '../../core/vms/engine.ts';
 import { openSocket } from '../../host/open-socket.ts';
 import { waitUntilGone } from '../../host/process-end.ts';
-import type { MachineIdentity } from '../../core/vms/engine.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** From the end of the connection to the end of the process. */
@@ -35,17 +33,17 @@ export async function watchEnd(
 async function holdConnection(path: string, signal: AbortSignal): Promise<boolean> {
   try {
     const socket = await openSocket({ path }, { timeoutMs: CONNECT_TIMEOUT_MS, signal });
-    // A reset says no more than the close that follows.
-    socket.on('error', () => undefined).resume().unref();
-    try {
-      if (!socket.closed) await once(socket, 'close', { signal });
-    } finally {
-      socket.destroy();
-    }
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    const leave = (): void => void socket.destroy();
+    signal.addEventListener('abort', leave, { once: true });
+    socket.once('close', () => resolve());
+    // A reset says no more than the close that follows. What is said is not for us: it must not stand in the way.
+    socket.on('error', leave).resume().unref();
+    if (signal.aborted || socket.closed) leave();
+    await closed.finally(() => signal.removeEventListener('abort', leave));
     return true;
   } catch (error) {
-    if (signal.aborted) return true;
-    if (hasCode(error, 'ENOENT', 'ECONNREFUSED') || error instanceof Error) return false;
+    if (signal.aborted || error instanceof Error) return false;
     throw error;
   }
 }

@@ -1,5 +1,19 @@
 /** Makes jails and removes them. */
-import { constants, copyFile, link, lchown, lstat, mkdir, readdir, rm, rmdir, stat, symlink, chown, chmod } from 'node:fs/promises';
+import {
+  constants,
+  copyFile,
+  link,
+  lchown,
+  lstat,
+  mkdir,
+  readdir,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  chown,
+  chmod,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, describe } from '../../core/app-error.ts';
@@ -90,9 +104,13 @@ function claimOwner(plan: JailPlan, baseDir: string, owners: OwnerRange): Promis
     await mkdir(baseDir, { recursive: true, mode: 0o700 });
     const owner = freeOwner(plan.jailDir, owners, await takenOwners(baseDir));
     if (owner === undefined) {
-      throw new AppError('ENGINE_UNAVAILABLE', `All ${owners.count} users for jails from ${owners.first} on are taken.`, {
-        hint: 'Set `first_uid` under [jailer] in the config file to where more are free.',
-      });
+      throw new AppError(
+        'ENGINE_UNAVAILABLE',
+        `All ${owners.count} users for jails from ${owners.first} on are taken.`,
+        {
+          hint: 'Set `first_uid` under [jailer] in the config file to where more are free.',
+        },
+      );
     }
     await mkdir(plan.jailDir, { recursive: true, mode: 0o700 });
     await chown(plan.jailDir, owner, owner);
@@ -148,10 +166,14 @@ async function linked(from: string, to: string): Promise<boolean> {
 function jailError(error: unknown, jailDir: string): unknown {
   if (error instanceof AppError) return error;
   if (hasCode(error, 'EXDEV')) {
-    return new AppError('ENGINE_UNAVAILABLE', `The jail ${jailDir} lies on another filesystem than the machine's disk.`, {
-      hint: 'Set `base_dir` under [jailer] in the config file to a folder on the filesystem of the disks.',
-      cause: error,
-    });
+    return new AppError(
+      'ENGINE_UNAVAILABLE',
+      `The jail ${jailDir} lies on another filesystem than the machine's disk.`,
+      {
+        hint: 'Set `base_dir` under [jailer] in the config file to a folder on the filesystem of the disks.',
+        cause: error,
+      },
+    );
   }
   return new AppError('ENGINE_FAILED', `The jail ${jailDir} could not be made: ${describe(error)}`, {
     details: { jailDir },

@@ -6,6 +6,8 @@ import { metricsPathOf, type MachinePlaces } from './places.ts';
 
 /** Below it one group for each machine. */
 const PARENT_CGROUP = 'banger';
+/** Users from the first on that jails may have; one each, so as many VMs can run at once. */
+export const OWNER_COUNT = 65_536;
 export const CGROUP_MOUNT = '/sys/fs/cgroup';
 
 /** What Firecracker needs beside the guest's memory, and the page cache of its disk for as long as nobody else wants it. */
@@ -129,6 +131,12 @@ function cgroupOptions({ cpus, memoryBytes }: Pick<MachineSpec, 'cpus' | 'memory
     ...['--cgroup', `memory.max=${memoryBytes + extraBytes}`],
     ...['--cgroup', `pids.max=${cpus + EXTRA_TASKS}`],
   ];
+}
+
+/** @param controllers content of the root's cgroup.controllers: those that groups below it can have. */
+export function hasControllers(controllers: string): boolean {
+  const names = controllers.trim().split(/\s+/);
+  return names.includes('memory') && names.includes('pids');
 }
 
 /** The cgroup that the jailer makes of a jail's id; there may be none. */

@@ -74,8 +74,12 @@ async function checkKernel(path: string, formats: EngineCapabilities['kernelForm
   } finally {
     await file.close();
   }
-  throw new AppError('KERNEL_INVALID', `This Firecracker boots an uncompressed vmlinux alone, which the kernel is not: ${path}`, {
-    hint: 'Take the vmlinux out of the bzImage, or set `engine = "qemu"` in the config file.',
-    details: { path },
-  });
+  throw new AppError(
+    'KERNEL_INVALID',
+    `This Firecracker boots an uncompressed vmlinux alone, which the kernel is not: ${path}`,
+    {
+      hint: 'Take the vmlinux out of the bzImage, or set `engine = "qemu"` in the config file.',
+      details: { path },
+    },
+  );
 }

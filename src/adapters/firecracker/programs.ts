@@ -50,5 +50,7 @@ async function lookAt(
   }
   const version = printed.startsWith(`${name} v`) ? parseVersion(printed) : undefined;
   if (version) return { path, version };
-  throw new AppError('ENGINE_UNAVAILABLE', `${path} is not what is wanted: it does not call itself "${name} v1.2.3".`, { hint });
+  throw new AppError('ENGINE_UNAVAILABLE', `${path} is not what is wanted: it does not call itself "${name} v1.2.3".`, {
+    hint,
+  });
 }

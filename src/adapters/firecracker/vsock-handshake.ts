@@ -46,7 +46,10 @@ export async function readHandshake(
   };
   const onGone = (): void => reject(new VsockError('unanswered', 'nobody accepts in the guest'));
   const onAbort = (): void => reject(signal.reason as Error);
-  const deadline = setTimeout(() => reject(new VsockError('unanswered', `no answer within ${timeoutMs} ms`)), timeoutMs);
+  const deadline = setTimeout(
+    () => reject(new VsockError('unanswered', `no answer within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
   signal.addEventListener('abort', onAbort, { once: true });
   stream.on('readable', look);
   for (const event of ['end', 'close', 'error'] as const) stream.once(event, onGone);
