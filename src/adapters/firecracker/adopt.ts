@@ -9,7 +9,7 @@ import { isAlive } from '../../host/process-identity.ts';
 import { ApiClient } from './api-client.ts';
 import { ApiError } from './api-message.ts';
 import { keepSmall } from './bounded-files.ts';
-import { readInstance, readVersion } from './control.ts';
+import { readInstance, readVersionOnceListening } from './control.ts';
 import { watchEnd } from './end-watch.ts';
 import { idInCommandLine } from './evidence.ts';
 import { FirecrackerMachine } from './machine.ts';
@@ -57,14 +57,14 @@ export async function adopt(
   }
 }
 
-/** @returns undefined where its guest has never run. */
+/** One that was started a moment ago may not listen yet. @returns undefined where its guest has never run. */
 async function greet(api: ApiClient, id: string): Promise<FirecrackerVersion | undefined> {
+  const version = await readVersionOnceListening(api, { timeoutMs: QUERY_TIMEOUT_MS });
   const instance = await readInstance(api, { timeoutMs: QUERY_TIMEOUT_MS });
   if (instance.id !== id) {
     throw new ApiError('protocol', `Another VMM (${instance.id}) answers on the socket of ${id}.`);
   }
-  if (instance.state === 'Not started') return undefined;
-  return readVersion(api, { timeoutMs: QUERY_TIMEOUT_MS });
+  return instance.state === 'Not started' ? undefined : version;
 }
 
 async function adopted(

@@ -1,7 +1,7 @@
 /** What is asked of a VMM that runs or is about to, with the answers checked. */
 import { type ApiClient, type ExchangeOptions } from './api-client.ts';
 import { ApiError, asRecord } from './api-message.ts';
-import { INSTANCE_START, stateRequest } from './machine-config.ts';
+import { stateRequest } from './machine-config.ts';
 import { type FirecrackerVersion, parseVersion } from './version.ts';
 
 /** Of the `state` of `GET /`. */
@@ -23,34 +23,20 @@ export async function readInstance(api: ApiClient, options: ExchangeOptions): Pr
 
 /** Waits for a VMM that may not listen yet. @throws ApiError. */
 export async function readVersionOnceListening(api: ApiClient, options: ExchangeOptions): Promise<FirecrackerVersion> {
-  return versionIn(await api.getOnceListening('/version', options));
-}
-
-/** @throws ApiError. */
-export async function readVersion(api: ApiClient, options: ExchangeOptions): Promise<FirecrackerVersion> {
-  return versionIn(await api.get('/version', options));
-}
-
-/** Lets the guest run. @throws ApiError, also where it was answered well and nothing came of it. */
-export async function startInstance(api: ApiClient, options: ExchangeOptions): Promise<void> {
-  await api.send(INSTANCE_START, options);
-  await assertState(api, 'Running', options);
-}
-
-/** Stops the guest's processors or lets them run. @throws ApiError as `startInstance`. */
-export async function setState(api: ApiClient, wanted: 'Paused' | 'Running', options: ExchangeOptions): Promise<void> {
-  await api.send(stateRequest(wanted === 'Paused' ? 'Paused' : 'Resumed'), options);
-  await assertState(api, wanted, options);
-}
-
-function versionIn(answer: unknown): FirecrackerVersion {
-  const text = asRecord(answer)['firecracker_version'];
+  const text = asRecord(await api.getOnceListening('/version', options))['firecracker_version'];
   const version = typeof text === 'string' ? parseVersion(text) : undefined;
   if (version) return version;
   throw new ApiError('protocol', `GET /version was answered with an unknown version (${String(text)}).`);
 }
 
-async function assertState(api: ApiClient, wanted: InstanceState, options: ExchangeOptions): Promise<void> {
+/** Stops the guest's processors or lets them run. @throws ApiError, also where nothing came of it. */
+export async function setState(api: ApiClient, wanted: 'Paused' | 'Running', options: ExchangeOptions): Promise<void> {
+  await api.send(stateRequest(wanted === 'Paused' ? 'Paused' : 'Resumed'), options);
+  await assertState(api, wanted, options);
+}
+
+/** What was answered with 204 may still have done nothing. @throws ApiError. */
+export async function assertState(api: ApiClient, wanted: InstanceState, options: ExchangeOptions): Promise<void> {
   const { state } = await readInstance(api, options);
   if (state !== wanted) {
     throw new ApiError('protocol', `Firecracker said that it was done, and its state is "${state}", not "${wanted}".`);

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { hasCode } from '../../../src/host/error-code.ts';
@@ -12,6 +12,8 @@ export interface FirecrackerStub {
   readonly starts: () => StubStart[];
   /** What was asked of it, in order. */
   readonly requests: () => { readonly name: string; readonly body: unknown }[];
+  /** Waits until one has started (`start`), or was asked this. The test's own timeout bounds it. */
+  readonly reached: (what: string) => Promise<void>;
 }
 
 /** The folders and owners that the jailer makes; what runs in it is told where its root is, and keeps our rights. */
@@ -49,6 +51,17 @@ export function installStub(dir: string, plan: StubPlan = {}): FirecrackerStub {
     setPlan,
     starts: () => lines<StubStart>(STUB_FILES.starts),
     requests: () => lines(STUB_FILES.requests),
+    reached(what) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const look = (): void => {
+        const asked = readLines(join(dir, STUB_FILES.requests)).some((line) => line.includes(`{"name":"${what}",`));
+        if (what === 'start' ? readLines(join(dir, STUB_FILES.starts)).length > 0 : asked) resolve();
+      };
+      const watcher = watch(dir, look);
+      watcher.on('error', reject);
+      look();
+      return promise.finally(() => watcher.close());
+    },
   };
 }
 

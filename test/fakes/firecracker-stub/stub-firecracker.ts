@@ -2,7 +2,7 @@
  * Stands in for Firecracker where only the driver's own ways are tested: it takes every body, has no guest, and obeys its
  * plan. `node stub-firecracker.ts DIR ARG...`.
  */
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createSocketServer } from 'node:net';
 import { dirname, join, relative } from 'node:path';
@@ -15,7 +15,8 @@ const { version = '1.15.1' } = plan;
 
 const config = { drives: [] as object[], nics: [] as object[] } as Record<string, object[] | object | undefined>;
 let state: 'Not started' | 'Running' | 'Paused' = 'Not started';
-let consolePath = '';
+/** Open for good, and written over from its beginning. */
+let consoleFile: number | undefined;
 
 if (argv.includes('--version')) {
   console.log(`Firecracker v${version}`);
@@ -69,7 +70,7 @@ function apply(name: string, body: Record<string, string>): void {
   if (name.startsWith('PUT /drives/')) (config['drives'] as object[]).push(body);
   else if (name.startsWith('PUT /network-interfaces/')) (config['nics'] as object[]).push(body);
   else if (name === 'PUT /machine-config' || name === 'PUT /boot-source') config[name.slice('PUT /'.length)] = body;
-  else if (name === 'PUT /serial') consolePath = inRoot(body['serial_out_path'] ?? '');
+  else if (name === 'PUT /serial') consoleFile = openSync(inRoot(body['serial_out_path'] ?? ''), 'r+');
   else if (name === 'PUT /vsock') openVsock(body);
   else if (name === 'PUT /actions InstanceStart') boot();
   else if (name === 'PUT /actions SendCtrlAltDel') pressed();
@@ -91,15 +92,18 @@ function boot(): void {
   state = 'Running';
   const starts = readFileSync(join(dir, STUB_FILES.starts), 'utf8').trim().split('\n').length;
   if (starts <= (plan.silentBoots ?? 0)) return;
-  if (!existsSync(consolePath)) throw new Error(`${consolePath} is not there`);
-  writeFileSync(consolePath, plan.console ?? '[    0.000000] Linux version 6.1\n[    0.012000] console enabled\n');
+  print(plan.console ?? '[    0.000000] Linux version 6.1\n[    0.012000] console enabled\n');
 }
 
 function pressed(): void {
   if (plan.onCtrlAltDel === undefined) return;
   const words = plan.onCtrlAltDel === 'panic' ? 'Kernel panic - not syncing: sysrq' : 'reboot: Restarting system';
-  appendFileSync(consolePath, `[    9.000000] ${words}\n`);
+  print(`[    9.000000] ${words}\n`);
   setImmediate(() => process.exit(0));
+}
+
+function print(text: string): void {
+  if (consoleFile !== undefined) writeSync(consoleFile, text);
 }
 
 function inRoot(path: string): string {
