@@ -44,7 +44,7 @@ describe('a port in the guest', () => {
     const { path } = await guest((socket) => {
       socket.once('data', () => {
         socket.on('data', (chunk) => socket.write(chunk));
-        const bytes = [...`${OK}a`];
+        const bytes = `${OK}a`.split('');
         const next = (): void => {
           const byte = bytes.shift();
           if (byte !== undefined) socket.write(byte, () => setImmediate(next));
