@@ -144,6 +144,9 @@ export function imageFiles(dir: string): {
   };
 }
 
+/** Beside a VM's console, where its VMM counts what it does. */
+export const METRICS_FILE = 'metrics.ndjson';
+
 /** Files of one VM's folder; `dir` is its durable folder, `runDir` its short-lived one. */
 export function machineFiles(
   dir: string,
@@ -152,6 +155,7 @@ export function machineFiles(
   readonly disk: string;
   readonly console: string;
   readonly vmmLog: string;
+  readonly metrics: string;
   readonly runtime: string;
   readonly controlSocket: string;
   readonly agentSocket: string;
@@ -160,6 +164,7 @@ export function machineFiles(
     disk: join(dir, 'disk.ext4'),
     console: join(dir, 'console.log'),
     vmmLog: join(dir, 'vmm.log'),
+    metrics: join(dir, METRICS_FILE),
     runtime: join(dir, 'runtime.json'),
     controlSocket: join(runDir, 'qmp.sock'),
     agentSocket: join(runDir, 'agent.sock'),

@@ -52,7 +52,7 @@ export interface JailPlan {
 }
 
 /** @see firecracker's docs/jailer.md: the root is `BASE/EXEC-FILE-NAME/ID/root`. */
-export function jailDirOf(settings: Pick<JailSettings, 'baseDir' | 'firecrackerPath'>, vmId: string): string {
+function jailDirOf(settings: Pick<JailSettings, 'baseDir' | 'firecrackerPath'>, vmId: string): string {
   return join(settings.baseDir, basename(settings.firecrackerPath), vmId);
 }
 

@@ -1,6 +1,7 @@
 /** Where a machine's files lie, as its VMM sees them. Pure. */
 import { dirname, join } from 'node:path';
 import type { MachineSpec } from '../../core/vms/engine.ts';
+import { METRICS_FILE } from '../../host/paths.ts';
 
 export interface MachinePlaces {
   readonly kernel: string;
@@ -28,5 +29,5 @@ export function openPlaces(spec: MachineSpec): MachinePlaces {
 
 /** Beside the VMM's log: one line of JSON a minute, each telling what came since the one before. */
 export function metricsPathOf(spec: Pick<MachineSpec, 'vmmLogPath'>): string {
-  return join(dirname(spec.vmmLogPath), 'metrics.ndjson');
+  return join(dirname(spec.vmmLogPath), METRICS_FILE);
 }

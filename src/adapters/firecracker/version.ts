@@ -13,7 +13,7 @@ const OLDEST = { major: 1, minor: 14 } as const;
 /** The last whose bodies and behaviour the driver was written from. */
 const NEWEST = { major: 1, minor: 16 } as const;
 
-export const SUPPORTED_VERSIONS = `${OLDEST.major}.${OLDEST.minor} to ${NEWEST.major}.${NEWEST.minor}`;
+const KNOWN_VERSIONS = `${OLDEST.major}.${OLDEST.minor} to ${NEWEST.major}.${NEWEST.minor}`;
 
 /** @param text `Firecracker v1.16.1`, as `--version` prints it, `Jailer v1.16.1`, or `1.16.1`, as the API has it. */
 export function parseVersion(text: string): FirecrackerVersion | undefined {
@@ -40,7 +40,7 @@ export function versionRefusal(version: FirecrackerVersion): string | undefined 
 export function versionWarning(version: FirecrackerVersion): string | undefined {
   const { major, minor } = NEWEST;
   if (!isAtLeast(version, { major, minor: minor + 1 })) return undefined;
-  return `Firecracker ${version.text} is newer than what banger was written for (${SUPPORTED_VERSIONS}).`;
+  return `Firecracker ${version.text} is newer than what banger was written for (${KNOWN_VERSIONS}).`;
 }
 
 /**
