@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Config } from '../../contracts/config.ts';
 import { AppError } from '../../core/app-error.ts';
 import type { Engine, Engines } from '../../core/vms/engine.ts';
@@ -75,6 +76,7 @@ async function chooseJail(program: Program, choice: JailChoice): Promise<LaunchP
       hint: 'Run banger as root, or set `mode = "auto"` under [jailer] in the config file.',
     });
   }
+  assertNameFits(program.path);
   const jailer = await lookAtJailer(choice.jailerPath ?? DEFAULT_JAILER).catch((error: unknown) => {
     if (!(error instanceof AppError)) throw error;
     const hint = `${error.hint} Or set \`mode = "off"\` under [jailer]: Firecracker then runs as root.`;
@@ -88,6 +90,18 @@ async function chooseJail(program: Program, choice: JailChoice): Promise<LaunchP
   if (!hasCgroups) warn('Firecracker’s jails have no cgroup: the host has no cgroup v2 that could be written to.');
   const settings = { jailerPath: jailer.path, firecrackerPath: program.path, baseDir: jailsDir, hasCgroups };
   return { settings, owners };
+}
+
+/** The jailer starts nothing that is called otherwise (firecracker's docs/jailer.md, `exec_file`). */
+function assertNameFits(path: string): void {
+  if (basename(path).includes('firecracker')) return;
+  throw new AppError(
+    'ENGINE_UNAVAILABLE',
+    `The jailer starts no program whose name is without "firecracker": ${path}`,
+    {
+      hint: 'Rename it, and set `firecracker_bin` in the config file.',
+    },
+  );
 }
 
 async function mayBecome(owners: { readonly first: number; readonly count: number }): Promise<boolean> {

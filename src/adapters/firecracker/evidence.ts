@@ -12,7 +12,9 @@ export function idInCommandLine(argv: readonly string[], controlSocketPath: stri
   return valueOf(argv, '--id');
 }
 
+/** Both ways of writing it: which one the jailer chooses for Firecracker is not ours. */
 function valueOf(argv: readonly string[], flag: string): string | undefined {
   const at = argv.indexOf(flag);
-  return at === -1 ? undefined : argv[at + 1];
+  if (at !== -1) return argv[at + 1];
+  return argv.find((word) => word.startsWith(`${flag}=`))?.slice(flag.length + 1);
 }

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { createFirecrackerEngines, type FirecrackerEnginesOptions } from '../../../src/adapters/firecracker/engines.ts';
@@ -127,6 +127,18 @@ describe('the jail', () => {
     expect(machine.identity.jailDir).toBeUndefined();
     await machine.kill();
     expect(bench.left()).toEqual([]);
+  });
+
+  test('is refused to a program that the jailer would not start', async (context) => {
+    await skipWithoutKvm(context);
+    skipUnlessRoot(context);
+    const { options, dir } = await enginesBench();
+    const firecrackerPath = join(dir, 'stub', 'vmm');
+    copyFileSync(options.firecrackerPath ?? '', firecrackerPath);
+    await expect(createFirecrackerEngines({ ...options, firecrackerPath }).choose()).rejects.toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringContaining('without "firecracker"'),
+    });
   });
 
   test('of another version than Firecracker is warned of', async (context) => {

@@ -87,7 +87,8 @@ describe('the jailer’s command line', () => {
   test('leaves a VMM that is known again, before and after it has become Firecracker', () => {
     const argv = jailerArgv(spec, SETTINGS, jail);
     const firecracker = ['firecracker', '--id', spec.id, '--start-time-us', '1', ...argv.slice(argv.indexOf('--') + 1)];
-    for (const words of [argv, firecracker, ['/opt/f', '--id', spec.id, '--api-sock', '/m/qmp.sock']]) {
+    const joined = ['/firecracker', `--id=${spec.id}`, `--api-sock=${jail.places.apiSocket}`];
+    for (const words of [argv, firecracker, joined, ['/opt/f', '--id', spec.id, '--api-sock', '/m/qmp.sock']]) {
       expect(idInCommandLine([...words, ''], '/m/qmp.sock')).toBe('vm-0123456789');
       expect(idInCommandLine(words, '/other/qmp.sock')).toBeUndefined();
     }
