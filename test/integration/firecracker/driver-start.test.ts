@@ -150,6 +150,18 @@ describe.each([
     expect(bench.left()).toEqual([]);
   });
 
+  test('where it hangs', { timeout: 60_000 }, async (context) => {
+    if (isJailed && process.geteuid?.() !== 0) context.skip('needs root');
+    const bench = await driverBench({ hang: ['PUT /boot-source'] }, { isJailed });
+    const error = await failureOf(bench.engine.start(bench.spec, NEVER));
+    expect(error).toMatchObject({
+      code: 'ENGINE_FAILED',
+      message: expect.stringMatching(/PUT \/boot-source within \d+ ms/),
+    });
+    expect(bench.running()).toEqual([]);
+    expect(bench.left()).toEqual([]);
+  });
+
   test('where what `onIdentity` throws comes out', async (context) => {
     if (isJailed && process.geteuid?.() !== 0) context.skip('needs root');
     const bench = await driverBench({}, { isJailed });
