@@ -89,9 +89,14 @@ async function adopted(
       left.abort();
     },
   });
-  void watchEnd(identity, () => machine.killHard(), left.signal).then((isGone) => {
+  const sayAndGoOn = (error: unknown): boolean => {
+    found.log(describe(error));
+    return false;
+  };
+  const giveUp = (): Promise<boolean> => machine.killHard().then(() => true, sayAndGoOn);
+  void watchEnd(identity, giveUp, left.signal).then((isGone) => {
     if (isGone) void machine.noteEnd();
-  });
+  }, sayAndGoOn);
   return machine;
 }
 

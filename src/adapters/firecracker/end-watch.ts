@@ -10,21 +10,20 @@ const CLOSE_GRACE_MS = 10_000;
  * Waits for the end of a VMM that is not our child. A connection on which nothing is said is all that is needed:
  * Firecracker never closes one that idles, so that its end is the process's; nothing polls.
  *
- * @param giveUp ends a VMM that can no longer be reached: it is ended, not lost track of.
+ * @param giveUp ends a VMM that can no longer be reached: it is ended, not lost track of. Says whether it is gone; where it
+ * is not, that is tried again.
  * @returns false where `signal` is aborted first.
  */
 export async function watchEnd(
   identity: MachineIdentity,
-  giveUp: () => Promise<void>,
+  giveUp: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<boolean> {
   while (!signal.aborted) {
     const isReachable = await holdConnection(identity.controlSocketPath, signal);
     if (signal.aborted) return false;
     if (await waitUntilGone(identity, CLOSE_GRACE_MS)) return true;
-    if (isReachable) continue;
-    await giveUp();
-    return true;
+    if (!isReachable && (await giveUp())) return true;
   }
   return false;
 }

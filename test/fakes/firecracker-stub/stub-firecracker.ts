@@ -33,7 +33,16 @@ function start(): void {
   setInterval(() => undefined, 60_000);
   if (plan.isDeaf) return;
   const socketPath = inRoot(argv[argv.indexOf('--api-sock') + 1] ?? '');
-  createServer((request, response) => void serve(request, response)).listen(short(socketPath));
+  const server = createServer((request, response) => void serve(request, response)).listen(short(socketPath));
+  if (!plan.isFickle) return;
+  server.on('connection', (socket) => {
+    // The daemon's first connection speaks at once; the one that only watches never does.
+    const silence = setTimeout(() => {
+      server.close();
+      server.closeAllConnections();
+    }, 300);
+    socket.once('data', () => clearTimeout(silence));
+  });
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -13,6 +13,8 @@ export interface StubPlan {
   readonly exitAtOnce?: { readonly status: number; readonly stderr: string };
   /** It does not listen. */
   readonly isDeaf?: boolean;
+  /** It stops to listen, and lets all connections go, once one is made on which nothing is said. */
+  readonly isFickle?: boolean;
   /** So many starts show no life on the console. */
   readonly silentBoots?: number;
   /** What the guest prints as it boots. */

@@ -182,3 +182,10 @@ test('nothing stays open in us when all machines are gone', async () => {
   await bench.machine.kill();
   expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
 });
+
+test('an adopted machine whose API has gone for good is ended, not lost track of', { timeout: 60_000 }, async () => {
+  const bench = await adopted({ isFickle: true });
+  expect(await bench.machine.exited).toMatchObject({ reason: 'killed' });
+  expect(bench.running()).toEqual([]);
+  expect(bench.left()).toEqual([]);
+});
