@@ -104,6 +104,29 @@ const sourcesSchema = z.strictObject({
   tmux_continuum: gitSourceSchema.optional().describe('The tmux plugin that saves them by itself.'),
 });
 
+/** Users above those that systemd gives away (its UIDS-GIDS.md), below the first that does not fit a signed number. */
+const FIRST_JAIL_UID = 1_900_000_000;
+const MAX_FIRST_JAIL_UID = 2_147_400_000;
+
+const jailerSchema = z.strictObject({
+  mode: z
+    .enum(['auto', 'on', 'off'])
+    .default('auto')
+    .describe('Whether Firecracker runs in a jail, as a user of its own. `auto`: where banger runs as root.'),
+  base_dir: hostPathSchema
+    .optional()
+    .describe(
+      'Where the jails are, on the filesystem of the VMs’ disks and not mounted `nodev`. Left out: in the state folder.',
+    ),
+  first_uid: z
+    .number()
+    .int()
+    .min(1000)
+    .max(MAX_FIRST_JAIL_UID)
+    .default(FIRST_JAIL_UID)
+    .describe('First of the 65536 user and group numbers that the jails have, one each. Nobody else should have them.'),
+});
+
 /** `0600` in the file, its permission bits for us. */
 const modeSchema = z.codec(z.string('write a mode as text, such as "0600"'), z.number(), {
   decode: (text, context) => {
@@ -162,13 +185,16 @@ export const configSchema = z.strictObject({
     .enum(['auto', 'kvm', 'tcg'])
     .default('auto')
     .describe('`tcg` runs guests in software, `kvm` by the processor. In this version `auto` is `tcg`.'),
-  firecracker_bin: hostPathSchema.optional().describe('The firecracker program. Not used in this version.'),
-  jailer_bin: hostPathSchema.optional().describe('Firecracker’s jailer. Not used in this version.'),
+  firecracker_bin: hostPathSchema
+    .optional()
+    .describe('The Firecracker program, 1.14 or newer. Left out: `firecracker` on PATH.'),
+  jailer_bin: hostPathSchema.optional().describe('Firecracker’s jailer. Left out: `jailer` on PATH.'),
   qemu_bin: hostPathSchema.optional().describe('The QEMU program. Left out: `qemu-system-x86_64` on PATH.'),
   ssh_key_path: hostPathSchema
     .optional()
     .describe('Private key for guests; its `.pub` lies beside it. Left out: banger makes one of its own.'),
   default_image_name: nameSchema.optional().describe('Image of a VM that is given none.'),
+  jailer: jailerSchema.prefault({}).describe('The jail that Firecracker runs in.'),
   network: networkSchema.prefault({}).describe('How guests are connected.'),
   vm_defaults: vmDefaultsSchema.prefault({}).describe('What a VM gets where its command does not say.'),
   apt: aptSchema.prefault({}).describe('Debian’s packages, for bootstrap and for builds.'),

@@ -15,6 +15,8 @@ export interface Paths {
   readonly operationsDir: string;
   /** Things being made; emptied at every start of the daemon. */
   readonly stagingDir: string;
+  /** Folders that Firecracker's VMMs are jailed in. */
+  readonly jailsDir: string;
   /** Disks of failed builds that the user asked to keep. */
   readonly failedDir: string;
   readonly sshDir: string;
@@ -94,6 +96,7 @@ function layout(
     vmsDir: join(state, 'vms'),
     operationsDir: join(state, 'operations'),
     stagingDir: join(state, 'staging'),
+    jailsDir: join(state, 'jails'),
     failedDir: join(state, 'failed'),
     sshDir: join(state, 'ssh'),
     knownHosts: join(state, 'ssh', 'known_hosts'),
@@ -141,6 +144,9 @@ export function imageFiles(dir: string): {
   };
 }
 
+/** Beside a VM's console, where its VMM counts what it does. */
+export const METRICS_FILE = 'metrics.ndjson';
+
 /** Files of one VM's folder; `dir` is its durable folder, `runDir` its short-lived one. */
 export function machineFiles(
   dir: string,
@@ -149,6 +155,7 @@ export function machineFiles(
   readonly disk: string;
   readonly console: string;
   readonly vmmLog: string;
+  readonly metrics: string;
   readonly runtime: string;
   readonly controlSocket: string;
   readonly agentSocket: string;
@@ -157,6 +164,7 @@ export function machineFiles(
     disk: join(dir, 'disk.ext4'),
     console: join(dir, 'console.log'),
     vmmLog: join(dir, 'vmm.log'),
+    metrics: join(dir, METRICS_FILE),
     runtime: join(dir, 'runtime.json'),
     controlSocket: join(runDir, 'qmp.sock'),
     agentSocket: join(runDir, 'agent.sock'),

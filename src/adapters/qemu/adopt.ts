@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { MachineIdentity } from '../../core/vms/engine.ts';
-import { hasCode } from '../../host/error-code.ts';
+import { commandLine } from '../../host/command-line.ts';
+import { killAndWait } from '../../host/process-end.ts';
 import { isAlive } from '../../host/process-identity.ts';
 import { controlOption } from './argv.ts';
 import { QemuMachine, ShutdownListener } from './machine.ts';
-import { killAndWait } from './process-end.ts';
 import { connectQmp, type QmpConnection } from './qmp.ts';
 import { asRecord, QmpError } from './qmp-message.ts';
 
@@ -65,16 +64,6 @@ export async function adopt(identity: MachineIdentity): Promise<QemuMachine | un
     child: undefined,
     lastWords: () => Promise.resolve(''),
   });
-}
-
-/** A program and its arguments; empty where there is no such process. */
-export async function commandLine(pid: number): Promise<readonly string[]> {
-  try {
-    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ESRCH')) return [];
-    throw error;
-  }
 }
 
 /** @returns the machine's name; undefined where the command line is not one of ours with this control socket. */

@@ -8,11 +8,11 @@ import type {
   RunningMachine,
 } from '../../core/vms/engine.ts';
 import { fitsSocket, SOCKET_PATH_MAX_BYTES } from '../../host/paths.ts';
+import { textTail } from '../../host/text-tail.ts';
 import { adopt } from './adopt.ts';
 import { MAX_DRIVES, qemuArgv } from './argv.ts';
 import type { HostTsc } from './host-tsc.ts';
 import { launch } from './launch.ts';
-import { textTail } from './text-tail.ts';
 
 const CONSOLE_LINES = 5;
 

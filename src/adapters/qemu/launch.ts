@@ -1,16 +1,17 @@
 /** One try to start a VMM: from its files to the first sign of life of its guest, or back to nothing. */
 import { open, rm, stat } from 'node:fs/promises';
 import { AppError, abortCause, describe } from '../../core/app-error.ts';
+import { CONSOLE_HEAD_BYTES, showsLife } from '../../core/vms/console-life.ts';
 import type { MachineIdentity, MachineSpec } from '../../core/vms/engine.ts';
 import { hasCode } from '../../host/error-code.ts';
+import { awaitFileHead } from '../../host/file-head.ts';
 import { ProcessError, type Supervised, supervise } from '../../host/process.ts';
 import { identifyProcess } from '../../host/process-identity.ts';
-import { awaitLife } from './boot-watchdog.ts';
+import { textTail } from '../../host/text-tail.ts';
 import { machineExit } from './exit-reason.ts';
 import { QemuMachine, ShutdownListener } from './machine.ts';
 import { connectQmp, type QmpConnection } from './qmp.ts';
 import { QmpError } from './qmp-message.ts';
-import { textTail } from './text-tail.ts';
 
 /** QEMU makes its socket some 50 ms after it starts; a busy host takes longer. */
 const CONTROL_TIMEOUT_MS = 30_000;
@@ -81,7 +82,8 @@ class Attempt {
     this.#control = control;
     await control.execute('cont', { timeoutMs: CONTROL_TIMEOUT_MS, signal: limit });
     this.#guestRuns = true;
-    if (!(await awaitLife(consolePath, { timeoutMs: plan.bootTimeoutMs }, limit))) {
+    const watching = { headBytes: CONSOLE_HEAD_BYTES, timeoutMs: plan.bootTimeoutMs };
+    if (!(await awaitFileHead(consolePath, showsLife, watching, limit))) {
       await this.#end();
       return undefined;
     }

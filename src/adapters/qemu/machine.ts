@@ -3,10 +3,10 @@ import type { KillSignal } from '../../contracts/vm.ts';
 import { AppError, describe } from '../../core/app-error.ts';
 import type { MachineExit, MachineIdentity, RunningMachine } from '../../core/vms/engine.ts';
 import type { Supervised } from '../../host/process.ts';
+import { killAndWait, waitUntilGone } from '../../host/process-end.ts';
 import { signalProcess } from '../../host/process-identity.ts';
 import { openAgentStream } from './agent-stream.ts';
 import { machineExit } from './exit-reason.ts';
-import { killAndWait, waitUntilGone } from './process-end.ts';
 import type { QmpConnection } from './qmp.ts';
 import { QmpError, type QmpEvent } from './qmp-message.ts';
 

@@ -3,9 +3,10 @@
  * their record. Their guests have never run, since that waits for the record.
  */
 import { readdir } from 'node:fs/promises';
+import { commandLine } from '../../host/command-line.ts';
+import { killAndWait } from '../../host/process-end.ts';
 import { identifyProcess } from '../../host/process-identity.ts';
-import { commandLine, nameInCommandLine } from './adopt.ts';
-import { killAndWait } from './process-end.ts';
+import { nameInCommandLine } from './adopt.ts';
 
 const KILL_GRACE_MS = 10_000;
 

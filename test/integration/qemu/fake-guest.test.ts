@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { waitUntilGone } from '../../../src/adapters/qemu/process-end.ts';
+import { waitUntilGone } from '../../../src/host/process-end.ts';
 import { identifyProcess } from '../../../src/host/process-identity.ts';
 import { waitForLine } from '../../support/process-evidence.ts';
 import { type EngineBench, engineBench } from './engine-bench.ts';

@@ -9,6 +9,7 @@ describe('configSchema', () => {
       log_level: 'info',
       engine: 'auto',
       accelerator: 'auto',
+      jailer: { mode: 'auto', first_uid: 1_900_000_000 },
       network: { mode: 'isolated', bridge_name: 'banger0', cidr: '10.77.0.0/20', publish_ports: true },
       vm_defaults: {},
       apt: {},

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { showsLife } from '../../../../src/adapters/qemu/boot-watchdog.ts';
+import { showsLife } from '../../../../src/core/vms/console-life.ts';
 
 test.each([
   ['nothing', '', false],

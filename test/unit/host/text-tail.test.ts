@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { printable } from '../../../../src/adapters/qemu/text-tail.ts';
+import { printable } from '../../../src/host/text-tail.ts';
 
 test.each([
   ['plain\nlines\n', 'plain\nlines\n'],

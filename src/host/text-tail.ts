@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { hasCode } from '../../host/error-code.ts';
+import { hasCode } from './error-code.ts';
 
 const MAX_TAIL_BYTES = 8 * 1024;
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive, type ProcessIdentity, signalProcess } from '../../host/process-identity.ts';
+import { isAlive, type ProcessIdentity, signalProcess } from './process-identity.ts';
 
 const FIRST_LOOK_MS = 5;
 const LAST_LOOK_MS = 100;
