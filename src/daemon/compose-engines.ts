@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { probeInitrd } from '../adapters/guest-assets/probe-initrd.ts';
 import { createKvmHost } from '../adapters/host-facts/kvm-host.ts';
 import { createProbeMemory } from '../adapters/host-facts/probe-memory.ts';
+import { createFirecrackerDriver } from '../adapters/firecracker/driver.ts';
 import { createQemuDriver } from '../adapters/qemu/driver.ts';
 import type { Config } from '../contracts/config.ts';
 import { EngineSelection } from '../core/engines/engine-selection.ts';
@@ -20,6 +21,8 @@ export interface EngineParts {
   readonly timeoutScale: number;
   readonly kernels: KernelInspector;
   readonly digest: KvmHost['kernelDigest'];
+  /** What an engine has to say to who runs the daemon. */
+  readonly log: (line: string) => void;
   readonly onProbed: (finding: KvmFinding) => void;
 }
 
@@ -31,15 +34,23 @@ export interface Engineering {
 
 export function composeEngines(parts: EngineParts): Engineering {
   const { paths, config, kernels } = parts;
+  const { timeoutScale, log } = parts;
+  const probe = {
+    initrdPath: join(paths.cacheDir, 'probe.cpio'),
+    configPath: join(paths.cacheDir, 'probe.json'),
+    makeInitrd: () => probeInitrd(parts.agentPath),
+  };
   const drivers = [
-    createQemuDriver({
-      qemuPath: config.qemu_bin,
-      timeoutScale: parts.timeoutScale,
-      probe: {
-        initrdPath: join(paths.cacheDir, 'probe.cpio'),
-        makeInitrd: () => probeInitrd(parts.agentPath),
-      },
+    createFirecrackerDriver({
+      firecrackerPath: config.firecracker_bin,
+      jailerPath: config.jailer_bin,
+      jailer: config.jailer,
+      jailsDir: paths.jailsDir,
+      timeoutScale,
+      probe,
+      log,
     }),
+    createQemuDriver({ qemuPath: config.qemu_bin, timeoutScale, probe }),
   ];
   const kvm = new KvmProbing({
     host: createKvmHost(parts.digest),

@@ -145,6 +145,7 @@ export function compose(options: ComposeOptions): Composition {
     kernels,
     agentPath: join(guestDirs.built, basename(AGENT_BINARY.path)),
     digest: (path, signal) => disks.digest(path, signal),
+    log: (line) => log.warn(line),
     onProbed: (finding) => log.info({ ...finding }, 'KVM probed'),
   });
   const namedHosts = new NamedHosts({

@@ -33,18 +33,20 @@ export function createQemuDriver(options: QemuDriverOptions): EngineDriver {
   const qemuPath = options.qemuPath ?? DEFAULT_QEMU;
   let tsc: Promise<HostTsc | undefined> | undefined;
   const kvmProbe: AcceleratorProbe = createKvmProbe({ ...options.probe, qemuPath, accelerator: 'kvm' });
+  const engine = (accelerator: Accelerator): Engine =>
+    new QemuEngine({
+      qemuPath,
+      accelerator,
+      bootTimeoutsMs: BOOT_TIMEOUTS_MS[accelerator].map((timeoutMs) => timeoutMs * timeoutScale),
+      // Once for the life of the daemon: it does not change between boots of the host.
+      tsc: () => (tsc ??= readHostTsc()),
+    });
   return {
     name: 'qemu',
     refusal: () => refusal(qemuPath),
     programStamp: () => programStamp(qemuPath),
-    engineFor: (accelerator): Engine =>
-      new QemuEngine({
-        qemuPath,
-        accelerator,
-        bootTimeoutsMs: BOOT_TIMEOUTS_MS[accelerator].map((timeoutMs) => timeoutMs * timeoutScale),
-        // Once for the life of the daemon: it does not change between boots of the host.
-        tsc: () => (tsc ??= readHostTsc()),
-      }),
+    engineFor: (accelerator) => Promise.resolve(engine(accelerator)),
+    adopterFor: engine,
     kvmProbe,
     endUnrecorded,
   };

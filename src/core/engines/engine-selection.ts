@@ -31,7 +31,7 @@ export class EngineSelection implements Engines {
           throw decision.error;
         case 'chosen': {
           const { engine, accelerator } = decision.candidate;
-          return { engine: this.#driver(engine).engineFor(accelerator), notice: decision.notice };
+          return { engine: await this.#driver(engine).engineFor(accelerator), notice: decision.notice };
         }
         case 'ask':
           tried.push({ candidate: decision.candidate, refusal: await this.#refusal(decision.candidate, needs) });
@@ -40,7 +40,7 @@ export class EngineSelection implements Engines {
   }
 
   forIdentity(identity: MachineIdentity): Engine {
-    return this.#driver(identity.engine).engineFor(identity.accelerator);
+    return this.#driver(identity.engine).adopterFor(identity.accelerator);
   }
 
   async endUnrecorded(controlSocketPaths: readonly string[]): Promise<readonly string[]> {
@@ -59,7 +59,7 @@ export class EngineSelection implements Engines {
     const driver = this.#deps.drivers.find(({ name }) => name === candidate.engine);
     if (!driver) return NOT_PART_OF_THIS_VERSION;
     const refusal =
-      (await driver.refusal()) ?? (await this.#demandRefusal(driver.engineFor(candidate.accelerator), needs));
+      (await driver.refusal()) ?? (await this.#demandRefusal(await driver.engineFor(candidate.accelerator), needs));
     if (refusal || candidate.accelerator !== 'kvm') return refusal;
     return this.#deps.kvm.refusal(driver, needs.kernelPath, this.#closing.signal);
   }

@@ -40,7 +40,10 @@ export interface EngineDriver {
   refusal(): Promise<Refusal | undefined>;
   /** Names the program as it lies there now: another one after every upgrade. */
   programStamp(): Promise<string>;
-  engineFor(accelerator: Accelerator): Engine;
+  /** @throws AppError ENGINE_UNAVAILABLE as `refusal` says it. */
+  engineFor(accelerator: Accelerator): Promise<Engine>;
+  /** Finds machines that run again, whatever has become of the program since. */
+  adopterFor(accelerator: Accelerator): Engine;
   readonly kvmProbe: AcceleratorProbe;
   readonly endUnrecorded: Engines['endUnrecorded'];
 }

@@ -11,8 +11,8 @@ const driver = (qemuPath: string): EngineDriver =>
 test('a QEMU that runs is not refused, and makes engines on either accelerator', async () => {
   const qemu = driver(installFakeQemu(await makeTempDir()).path);
   expect(await qemu.refusal()).toBeUndefined();
-  expect(qemu.engineFor('tcg')).toMatchObject({ name: 'qemu', accelerator: 'tcg', slowness: 10 });
-  expect(qemu.engineFor('kvm')).toMatchObject({ name: 'qemu', accelerator: 'kvm', slowness: 1 });
+  expect(await qemu.engineFor('tcg')).toMatchObject({ name: 'qemu', accelerator: 'tcg', slowness: 10 });
+  expect(await qemu.engineFor('kvm')).toMatchObject({ name: 'qemu', accelerator: 'kvm', slowness: 1 });
 });
 
 test('one that is not there is refused with the command that installs it', async () => {

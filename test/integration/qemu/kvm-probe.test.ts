@@ -59,7 +59,7 @@ test.each([
   [
     'hangs in its kernel',
     'echo "[    0.2] Calibrating"; exec sleep 60',
-    'a guest got no further than its kernel; its last line: [    0.2] Calibrating within 0.7 s',
+    'a guest got no further than its kernel within 0.7 s; its last line: [    0.2] Calibrating',
   ],
   [
     'ends',

@@ -1,15 +1,16 @@
 import { constants } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Config } from '../../contracts/config.ts';
 import { AppError } from '../../core/app-error.ts';
-import type { Engine, Engines } from '../../core/vms/engine.ts';
+import type { EngineDriver } from '../../core/engines/ports.ts';
+import type { Engine } from '../../core/vms/engine.ts';
 import { errorCode } from '../../host/error-code.ts';
 import { FirecrackerEngine } from './engine.ts';
 import { CGROUP_MOUNT, coversOwners, hasControllers, mountOptionsAt, OWNER_COUNT } from './jailer.ts';
 import type { LaunchPlan } from './launch.ts';
 import { adoptOnly } from './adopt-only.ts';
-import { assertKvmOpens } from './preflight.ts';
+import { createKvmProbe, type KvmProbeOptions } from './kvm-probe.ts';
 import { lookAtFirecracker, lookAtJailer, type Program } from './programs.ts';
 import { endUnrecorded } from './unrecorded.ts';
 import { versionWarning } from './version.ts';
@@ -19,7 +20,7 @@ const DEFAULT_JAILER = 'jailer';
 /** On KVM a guest shows life within a second; each try allows more for a host that is busy. */
 const BOOT_TIMEOUTS_MS: readonly number[] = [5_000, 10_000, 20_000];
 
-export interface FirecrackerEnginesOptions {
+export interface FirecrackerDriverOptions {
   /** `firecracker_bin` of the config; undefined: `firecracker` on PATH. */
   readonly firecrackerPath: string | undefined;
   /** `jailer_bin` of the config; undefined: `jailer` on PATH. */
@@ -33,10 +34,11 @@ export interface FirecrackerEnginesOptions {
   /** Multiplies the usual ones; 1 where left out. */
   readonly timeoutScale?: number;
   readonly log: (line: string) => void;
+  readonly probe: Pick<KvmProbeOptions, 'initrdPath' | 'configPath' | 'makeInitrd'>;
 }
 
 /** Firecracker on KVM, jailed where we are root. What is worth a warning is logged, once for the life of the daemon. */
-export function createFirecrackerEngines(options: FirecrackerEnginesOptions): Engines {
+export function createFirecrackerDriver(options: FirecrackerDriverOptions): EngineDriver {
   const { timeoutScale = 1, log } = options;
   const jailsDir = options.jailer.base_dir ?? options.jailsDir;
   const bootTimeoutsMs = options.bootTimeoutsMs ?? BOOT_TIMEOUTS_MS.map((timeoutMs) => timeoutMs * timeoutScale);
@@ -46,21 +48,42 @@ export function createFirecrackerEngines(options: FirecrackerEnginesOptions): En
     said.add(line);
     log(line);
   };
+  const wanted = options.firecrackerPath ?? DEFAULT_FIRECRACKER;
+  const engineFor = async (): Promise<Engine> => {
+    const program = await lookAtFirecracker(wanted);
+    warn(versionWarning(program.version));
+    const jail = await chooseJail(program, { ...options, jailsDir, warn });
+    const { version, path: firecrackerPath } = program;
+    return new FirecrackerEngine({ version, firecrackerPath, jail, bootTimeoutsMs, log });
+  };
   return {
-    async choose(): Promise<Engine> {
-      const program = await lookAtFirecracker(options.firecrackerPath ?? DEFAULT_FIRECRACKER);
-      warn(versionWarning(program.version));
-      await assertKvmOpens();
-      const jail = await chooseJail(program, { ...options, jailsDir, warn });
-      const { version, path: firecrackerPath } = program;
-      return new FirecrackerEngine({ version, firecrackerPath, jail, bootTimeoutsMs, log });
+    name: 'firecracker',
+    engineFor,
+    adopterFor: () => adoptOnly(log),
+    async refusal() {
+      try {
+        await engineFor();
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        return { reason: withoutPoint(error.message), hint: withoutPoint(error.hint) };
+      }
     },
-    forIdentity: () => adoptOnly(log),
+    async programStamp() {
+      const { path } = await lookAtFirecracker(wanted);
+      const { size, mtimeMs, ino } = await stat(path);
+      return `${path} ${size} ${ino} ${mtimeMs}`;
+    },
+    kvmProbe: createKvmProbe({ ...options.probe, programPath: wanted }),
     endUnrecorded: (controlSocketPaths) => endUnrecorded(controlSocketPaths, jailsDir),
   };
 }
 
-interface JailChoice extends Pick<FirecrackerEnginesOptions, 'jailer' | 'jailerPath'> {
+function withoutPoint(sentence: string): string {
+  return sentence.replace(/\.$/, '');
+}
+
+interface JailChoice extends Pick<FirecrackerDriverOptions, 'jailer' | 'jailerPath'> {
   readonly jailsDir: string;
   readonly warn: (line: string | undefined) => void;
 }

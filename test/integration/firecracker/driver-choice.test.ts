@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, type TestContext } from 'vitest';
-import { createFirecrackerEngines, type FirecrackerEnginesOptions } from '../../../src/adapters/firecracker/engines.ts';
+import { createFirecrackerDriver, type FirecrackerDriverOptions } from '../../../src/adapters/firecracker/driver.ts';
 import { assertKvmOpens } from '../../../src/adapters/firecracker/preflight.ts';
 import { configSchema } from '../../../src/contracts/config.ts';
 import type { AppError } from '../../../src/core/app-error.ts';
@@ -11,7 +11,7 @@ import { type DriverBench, driverBench } from './driver-bench.ts';
 const NEVER = new AbortController().signal;
 
 interface EnginesBench extends DriverBench {
-  readonly options: FirecrackerEnginesOptions;
+  readonly options: FirecrackerDriverOptions;
   readonly said: string[];
 }
 
@@ -25,6 +25,7 @@ async function enginesBench(plan: StubPlan = {}): Promise<EnginesBench> {
     jailsDir: bench.jailsDir,
     bootTimeoutsMs: [20_000],
     log: (line: string) => said.push(line),
+    probe: { initrdPath: '/nowhere', configPath: '/nowhere', makeInitrd: () => Promise.reject(new Error('no')) },
   };
   return { ...bench, options, said };
 }
@@ -50,8 +51,8 @@ describe('a program that is not Firecracker', () => {
     ['fails', () => '/bin/false', /ended with status 1/],
   ])('because it %s, is refused', async (_what, pathOf, words) => {
     const bench = await enginesBench();
-    const engines = createFirecrackerEngines({ ...bench.options, firecrackerPath: pathOf(bench) });
-    const error = await engines.choose().catch((reason: unknown) => reason);
+    const engines = createFirecrackerDriver({ ...bench.options, firecrackerPath: pathOf(bench) });
+    const error = await engines.engineFor('kvm').catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'ENGINE_UNAVAILABLE', message: expect.stringMatching(words) });
     expect((error as AppError).hint).toContain('firecracker_bin');
   });
@@ -60,7 +61,7 @@ describe('a program that is not Firecracker', () => {
 describe('a version', () => {
   test('that is too old is refused', async () => {
     const { options } = await enginesBench({ version: '1.13.2' });
-    await expect(createFirecrackerEngines(options).choose()).rejects.toMatchObject({
+    await expect(createFirecrackerDriver(options).engineFor('kvm')).rejects.toMatchObject({
       code: 'ENGINE_UNAVAILABLE',
       message: expect.stringContaining('1.13.2 is too old'),
     });
@@ -72,7 +73,7 @@ describe('a version', () => {
   ])('%s has the capabilities of its release', async (version, pauseRefused, kernelFormats) => {
     const { options } = await enginesBench({ version });
     const off = { ...options, jailer: { ...options.jailer, mode: 'off' as const } };
-    const engine = await createFirecrackerEngines(off).choose();
+    const engine = await createFirecrackerDriver(off).engineFor('kvm');
     expect(engine).toMatchObject({ name: 'firecracker', accelerator: 'kvm' });
     expect(engine.capabilities).toEqual({
       snapshots: false,
@@ -87,9 +88,9 @@ describe('a version', () => {
   test('that is newer than what is known is warned of, once', async (context) => {
     await skipWithoutKvm(context);
     const { options, said } = await enginesBench({ version: '1.17.0-dev' });
-    const engines = createFirecrackerEngines({ ...options, jailer: { ...options.jailer, mode: 'off' } });
-    await engines.choose();
-    await engines.choose();
+    const engines = createFirecrackerDriver({ ...options, jailer: { ...options.jailer, mode: 'off' } });
+    await engines.engineFor('kvm');
+    await engines.engineFor('kvm');
     expect(said).toEqual([expect.stringContaining('1.17.0-dev is newer')]);
   });
 });
@@ -101,11 +102,11 @@ describe('the jail', () => {
     const bench = await enginesBench();
     const link = join(bench.dir, 'stub', 'link');
     symlinkSync(bench.stub.path, link);
-    const engine = await createFirecrackerEngines({ ...bench.options, firecrackerPath: link }).choose();
+    const engine = await createFirecrackerDriver({ ...bench.options, firecrackerPath: link }).engineFor('kvm');
     const machine = await engine.start(bench.spec, NEVER);
     expect(machine.identity.jailDir).toBe(join(bench.jailsDir, 'firecracker', bench.spec.id));
-    const adopted = await createFirecrackerEngines({ ...bench.options, firecrackerPath: '/gone' })
-      .forIdentity(machine.identity)
+    const adopted = await createFirecrackerDriver({ ...bench.options, firecrackerPath: '/gone' })
+      .adopterFor('kvm')
       .adopt(machine.identity);
     adopted?.release();
     expect(adopted?.identity).toEqual(machine.identity);
@@ -118,11 +119,13 @@ describe('the jail', () => {
     skipUnlessRoot(context);
     const bench = await enginesBench();
     const options = { ...bench.options, jailerPath: '/nonexistent/jailer' };
-    await expect(createFirecrackerEngines(options).choose()).rejects.toMatchObject({
+    await expect(createFirecrackerDriver(options).engineFor('kvm')).rejects.toMatchObject({
       code: 'ENGINE_UNAVAILABLE',
       hint: expect.stringContaining('mode = "off"'),
     });
-    const engine = await createFirecrackerEngines({ ...options, jailer: { ...options.jailer, mode: 'off' } }).choose();
+    const engine = await createFirecrackerDriver({ ...options, jailer: { ...options.jailer, mode: 'off' } }).engineFor(
+      'kvm',
+    );
     const machine = await engine.start(bench.spec, NEVER);
     expect(machine.identity.jailDir).toBeUndefined();
     await machine.kill();
@@ -135,7 +138,7 @@ describe('the jail', () => {
     const { options, dir } = await enginesBench();
     const firecrackerPath = join(dir, 'stub', 'vmm');
     copyFileSync(options.firecrackerPath ?? '', firecrackerPath);
-    await expect(createFirecrackerEngines({ ...options, firecrackerPath }).choose()).rejects.toMatchObject({
+    await expect(createFirecrackerDriver({ ...options, firecrackerPath }).engineFor('kvm')).rejects.toMatchObject({
       code: 'ENGINE_UNAVAILABLE',
       message: expect.stringContaining('without "firecracker"'),
     });
@@ -145,7 +148,7 @@ describe('the jail', () => {
     await skipWithoutKvm(context);
     skipUnlessRoot(context);
     const { options, said } = await enginesBench({ version: '1.14.3' });
-    await createFirecrackerEngines(options).choose();
+    await createFirecrackerDriver(options).engineFor('kvm');
     expect(said).toContain('The jailer is of version 1.15.1, Firecracker of 1.14.3.');
   });
 
@@ -159,7 +162,7 @@ describe('the jail', () => {
     const [, , , , point] = mounts.findLast((fields) => fields[5]?.split(',').includes('nodev')) ?? [];
     if (point === undefined) context.skip('the host has no filesystem that is mounted nodev');
     const jailer = { ...options.jailer, base_dir: `${point}/jails` };
-    await expect(createFirecrackerEngines({ ...options, jailer }).choose()).rejects.toMatchObject({
+    await expect(createFirecrackerDriver({ ...options, jailer }).engineFor('kvm')).rejects.toMatchObject({
       code: 'ENGINE_UNAVAILABLE',
       message: expect.stringContaining('nodev'),
     });
@@ -171,7 +174,7 @@ describe('the jail', () => {
     const bench = await enginesBench();
     // A filesystem of its own, which takes no links from others.
     const shm = `/dev/shm/banger-test-${process.pid}`;
-    const engine = await createFirecrackerEngines(bench.options).choose();
+    const engine = await createFirecrackerDriver(bench.options).engineFor('kvm');
     writeFileSync(shm, 'disk');
     try {
       const drives = [{ id: 'root', path: shm, readOnly: false }];
