@@ -9,11 +9,15 @@ const DOCTOR_TIMEOUT_MS = 180_000;
 /**
  * Examines the host by the daemon's program, without a daemon.
  *
+ * @param options.probe boots a guest on KVM, whatever is known of it.
  * @throws ClientError INTERNAL where it gives no report.
  */
-export async function runDoctor(topic: DoctorTopic, signal?: AbortSignal): Promise<DoctorReport> {
+export async function runDoctor(
+  topic: DoctorTopic,
+  { probe, signal }: { readonly probe: boolean; readonly signal?: AbortSignal },
+): Promise<DoctorReport> {
   try {
-    const { stdout } = await run(daemonArgv('doctor', '--json', '--for', topic), {
+    const { stdout } = await run(daemonArgv('doctor', '--json', '--for', topic, ...(probe ? ['--probe'] : [])), {
       okStatuses: [0, 1],
       timeoutMs: DOCTOR_TIMEOUT_MS,
       ...(signal ? { signal } : {}),

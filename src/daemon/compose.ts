@@ -62,8 +62,9 @@ import { VmCreation } from '../core/vms/vm-creation.ts';
 import { VmDirectory } from '../core/vms/vm-directory.ts';
 import { VmObservation } from '../core/vms/vm-observation.ts';
 import { VmService } from '../core/vms/vm-service.ts';
-import { machineFiles, type Paths } from '../host/paths.ts';
-import { composeEngines } from './compose-engines.ts';
+import { packageRoot } from '../host/build-id.ts';
+import { agentFiles, machineFiles, type Paths } from '../host/paths.ts';
+import { composeEngines, type Engineering } from './compose-engines.ts';
 import type { DaemonFacts } from './handlers/daemon.ts';
 import { daemonHandlers } from './handlers/daemon.ts';
 import { imageHandlers } from './handlers/images.ts';
@@ -348,6 +349,21 @@ export function compose(options: ComposeOptions): Composition {
 /** What `doctor` looks through; needs nothing that a daemon has made. */
 export function composeHostInspector(uid: number): HostInspector {
   return new HostFactsCollector({ uid, knownSchemaVersion: MIGRATIONS.length });
+}
+
+/** The engines of this host with no daemon: nothing is started with them but a probe. */
+export function composeDoctorEngines(paths: Paths, config: Config): Engineering {
+  const disks = createDisks({ tempDir: paths.stagingDir });
+  return composeEngines({
+    paths,
+    config,
+    timeoutScale: 1,
+    kernels: createKernelInspector(),
+    agentPath: agentFiles(packageRoot()).program,
+    digest: (path, signal) => disks.digest(path, signal),
+    log: () => undefined,
+    onProbed: () => undefined,
+  });
 }
 
 /** `banger dns`: works on the host's files, with no daemon. */

@@ -7,7 +7,9 @@ import { AppError } from '../core/app-error.ts';
 import { type ConfigOutcome, judgeHost } from '../core/doctor/checks.ts';
 import type { HostInspector } from '../core/doctor/ports.ts';
 import type { Paths } from '../host/paths.ts';
-import { composeDnsWiring, composeHostInspector } from './compose.ts';
+import type { EngineFact } from '../core/doctor/engine-checks.ts';
+import { composeDnsWiring, composeDoctorEngines, composeHostInspector } from './compose.ts';
+import { lookAtEngines, newestKernel } from './compose-engines.ts';
 import { loadConfig } from './config.ts';
 
 /** Looking at a host takes a second; a program that hangs is given up. */
@@ -21,14 +23,17 @@ export interface DoctorOptions {
   readonly inspector: HostInspector;
   /** How guests' names stand. @throws AppError where that cannot be told. */
   readonly names: (config: Config) => Promise<DnsStatus>;
+  /** What engines there are, and how they are here. */
+  readonly engines: (config: Config, signal: AbortSignal) => Promise<readonly EngineFact[]>;
 }
 
 /**
- * The report of `bangerd doctor --for TOPIC`.
+ * The report of `bangerd doctor --for TOPIC [--probe]`.
  *
+ * @param probe boots a guest on KVM, whatever is known of it, where there is an image to take its kernel from.
  * @throws AppError REQUEST_INVALID where there is no such topic.
  */
-export async function reportHost(paths: Paths, topicText: string): Promise<DoctorReport> {
+export async function reportHost(paths: Paths, topicText: string, probe: boolean): Promise<DoctorReport> {
   const topic = DOCTOR_TOPICS.find((known) => known === topicText);
   if (topic === undefined) {
     throw new AppError('REQUEST_INVALID', `No such topic: ${JSON.stringify(topicText)}`, {
@@ -38,7 +43,10 @@ export async function reportHost(paths: Paths, topicText: string): Promise<Docto
   const uid = process.getuid?.() ?? 0;
   const inspector = composeHostInspector(uid);
   const names = (config: Config): Promise<DnsStatus> => composeDnsWiring(paths, config, uid).status();
-  return runDoctor({ topic, paths, loadConfig, inspector, names }, AbortSignal.timeout(INSPECT_TIMEOUT_MS));
+  const engines = async (config: Config, signal: AbortSignal): Promise<readonly EngineFact[]> =>
+    lookAtEngines(composeDoctorEngines(paths, config), probe ? await newestKernel(paths) : undefined, signal);
+  const options = { topic, paths, loadConfig, inspector, names, engines };
+  return runDoctor(options, AbortSignal.timeout(INSPECT_TIMEOUT_MS));
 }
 
 /** Everything the topic needs, checked; `ok` where nothing failed. */
@@ -52,8 +60,12 @@ export async function runDoctor(options: DoctorOptions, signal: AbortSignal): Pr
     databasePath: paths.database,
     qemuPath: config.config.qemu_bin,
   };
-  const [facts, names] = await Promise.all([inspector.inspect(request, signal), readNames(config, options.names)]);
-  const checks = judgeHost({ topic, engine: config.config.engine, config, names }, facts);
+  const [facts, names, engines] = await Promise.all([
+    inspector.inspect(request, signal),
+    readNames(config, options.names),
+    topic === 'bootstrap' ? [] : options.engines(config.config, signal),
+  ]);
+  const checks = judgeHost({ topic, engine: config.config.engine, config, names, engines }, facts);
   return { bangerVersion: BANGER_VERSION, topic, ok: checks.every((check) => check.outcome !== 'failed'), checks };
 }
 

@@ -59,12 +59,13 @@ async function main(argv: readonly string[]): Promise<void> {
       'host-addresses': { type: 'string', default: '' },
       json: { type: 'boolean', default: false },
       for: { type: 'string', default: 'all' },
+      probe: { type: 'boolean', default: false },
     },
   });
   const paths = resolvePaths(process.env, process.getuid?.() ?? 0);
   if (positionals[0] === 'doctor') {
     const { reportHost } = await import('./doctor.ts');
-    return void process.stdout.write(`${JSON.stringify(await reportHost(paths, values.for))}\n`);
+    return void process.stdout.write(`${JSON.stringify(await reportHost(paths, values.for, values.probe))}\n`);
   }
   if (positionals[0] === 'dns') {
     const { runDns } = await import('./dns.ts');

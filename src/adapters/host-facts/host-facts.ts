@@ -18,7 +18,7 @@ import { UnsafeDirError, assertPrivateDir } from '../../host/private-dir.ts';
 import { ProcessError, run } from '../../host/process.ts';
 import { findProgram } from '../../host/search-path.ts';
 import { inspectDatabase } from './database-header.ts';
-import { probeDevice } from './device-probe.ts';
+import { KVM_DEVICE, probeDevice } from './device-probe.ts';
 import { probeFeatures } from './kernel-features.ts';
 import { parseAvailableBytes, parseNameServers, parseRoutes, parseVersion } from './parse-facts.ts';
 
@@ -43,7 +43,7 @@ export class HostFactsCollector implements HostInspector {
     const [tunDevice, kvmDevice, features, stateDir, runtimeFact, memory, nameServers, routes, database] =
       await Promise.all([
         probeDevice('/dev/net/tun'),
-        probeDevice('/dev/kvm'),
+        probeDevice(KVM_DEVICE),
         probeFeatures({ isRoot: this.#uid === 0, programs }, signal),
         inspectStateDir(request.stateDir),
         inspectPrivateDir(request.runtimeDir, this.#uid),

@@ -1,8 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { KvmHost } from '../../core/engines/ports.ts';
-import { probeDevice } from './device-probe.ts';
-
-const KVM_DEVICE = '/dev/kvm';
+import { KVM_DEVICE, probeDevice } from './device-probe.ts';
 
 /** @param digest of a file; asked once for each state that a kernel's file has. */
 export function createKvmHost(digest: KvmHost['kernelDigest']): KvmHost {

@@ -9,19 +9,20 @@ import { UsageError } from '../usage-error.ts';
 export function doctor(command: Command, cli: Cli): void {
   command
     .option('--for <topic>', `only what this needs: ${DOCTOR_TOPICS.join(', ')}`, 'all')
+    .option('--probe', 'boot a guest on KVM to see whether it works, whatever is known of it')
     .addHelpText('after', '\nExit status: 0 where the main job can run, 1 where something is missing.')
-    .action(async (flags: { for: string }) => {
+    .action(async (flags: { readonly for: string; readonly probe?: boolean }) => {
       const topic = DOCTOR_TOPICS.find((known) => known === flags.for);
       if (!topic) {
         const topics = DOCTOR_TOPICS.join(', ');
         throw new UsageError('REQUEST_INVALID', `--for ${JSON.stringify(flags.for)}: give one of ${topics}`);
       }
-      await examine(cli, topic);
+      await examine(cli, topic, flags.probe ?? false);
     });
 }
 
-async function examine(cli: Cli, topic: DoctorTopic): Promise<void> {
-  const report = await runDoctor(topic);
+async function examine(cli: Cli, topic: DoctorTopic, probe: boolean): Promise<void> {
+  const report = await runDoctor(topic, { probe });
   if (!report.ok) cli.exitWith(EXIT_STATUS.failed);
   if (cli.output.json) {
     cli.output.printJson(report);

@@ -8,6 +8,7 @@ import type { EngineName } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
 import { planAddresses } from '../networks/address-plan.ts';
 import { overlaps, parseCidr } from '../networks/ipv4.ts';
+import { checkEngines, type EngineFact } from './engine-checks.ts';
 import { type HostProgram, neededGroups } from './host-programs.ts';
 import type { DeviceState, FeatureFact, HostFacts, RouteFact } from './ports.ts';
 
@@ -41,6 +42,8 @@ export interface CheckRequest {
   readonly config: ConfigOutcome;
   /** How guests' names stand; undefined where the config has them published nowhere. */
   readonly names: DnsStatus | undefined;
+  /** Each engine that this version has, as it is here. */
+  readonly engines: readonly EngineFact[];
 }
 
 /** Checks what the topic, the engine and the config need, and nothing else, in the order a user would mend it. */
@@ -51,9 +54,10 @@ export function judgeHost(request: CheckRequest, facts: HostFacts): DoctorCheck[
     checkArchitecture(facts),
     checkRoot(facts),
     checkConfig(request.config),
-    ...(bootsGuests ? [checkEngine(request.engine)] : []),
     ...checkPrograms(request, facts),
-    ...(bootsGuests ? [checkAccelerator(request, facts), ...checkNetworkDevices(facts)] : []),
+    ...(bootsGuests
+      ? [...checkEngines(request.config.config, request.engines, facts.kvmDevice), ...checkNetworkDevices(facts)]
+      : []),
     checkRuntimeDir(facts),
     checkSocketPath(facts),
     checkStateDir(topic, facts),
@@ -105,11 +109,6 @@ function checkConfig(config: ConfigOutcome): DoctorCheck {
   return failed('config', config.message.replaceAll('\n', '; '), config.hint);
 }
 
-function checkEngine(engine: EngineName | 'auto'): DoctorCheck {
-  if (engine !== 'firecracker') return ok('engine', 'The engine is QEMU');
-  return failed('engine', 'The engine firecracker is not part of this version', 'Set engine = "qemu" in the config.');
-}
-
 function checkPrograms(request: CheckRequest, facts: HostFacts): DoctorCheck[] {
   const { network, qemu_bin: qemuPath } = request.config.config;
   return neededGroups(request.topic, network.mode).map((group) => {
@@ -135,27 +134,6 @@ function describePrograms(programs: readonly HostProgram[], facts: HostFacts): s
   const first = facts.programs[programs[0] ?? 'ip'];
   const version = first?.version === undefined ? '' : ` ${first.version}`;
   return programs.length === 1 ? `${first?.path ?? ''}${version}` : `${programs.join(', ')}${version}`;
-}
-
-function checkAccelerator(request: CheckRequest, facts: HostFacts): DoctorCheck {
-  const { accelerator } = request.config.config;
-  const { kvmDevice } = facts;
-  if (accelerator === 'kvm') {
-    return kvmDevice === 'usable'
-      ? ok('accelerator', 'accelerator = "kvm": /dev/kvm opens; whether guests boot on it shows with the first one')
-      : failed(
-          'accelerator',
-          `accelerator = "kvm", and ${describeDevice('/dev/kvm', kvmDevice)}`,
-          'Set accelerator = "tcg" in the config.',
-        );
-  }
-  if (accelerator === 'tcg') return ok('accelerator', 'Guests run in software (accelerator = "tcg")');
-  return ok(
-    'accelerator',
-    kvmDevice === 'usable'
-      ? 'Guests run in software: /dev/kvm opens, which proves nothing; set accelerator = "kvm" to use it'
-      : `Guests run in software: ${describeDevice('/dev/kvm', kvmDevice)}`,
-  );
 }
 
 function describeDevice(path: string, state: DeviceState): string {

@@ -85,7 +85,8 @@ function noEngine({ engine, accelerator }: EngineSettings, tried: readonly Tried
 
 const SOFTWARE_HINT = 'Or set `accelerator = "auto"` in the config file: guests then run in software, 10 times slower.';
 
-function nameOf({ engine, accelerator }: Candidate): string {
+/** `QEMU on KVM`. */
+export function nameOf({ engine, accelerator }: Candidate): string {
   return `${ENGINE_WORDS[engine]} ${ACCELERATOR_WORDS[accelerator]}`;
 }
 

@@ -9,6 +9,7 @@ import { openDatabase } from '../../../src/adapters/store/open-database.ts';
 import type { DnsStatus } from '../../../src/contracts/dns.ts';
 import { MIGRATIONS } from '../../../src/adapters/store/migrations/all-migrations.ts';
 import { loadConfig } from '../../../src/daemon/config.ts';
+import type { EngineFact } from '../../../src/core/doctor/engine-checks.ts';
 import { runDoctor } from '../../../src/daemon/doctor.ts';
 import { resolvePaths } from '../../../src/host/paths.ts';
 import { run } from '../../../src/host/process.ts';
@@ -63,11 +64,14 @@ test('probeDevice', async () => {
   expect(await probeDevice('/dev')).toBe('broken');
 });
 
+const engines = (): Promise<readonly EngineFact[]> =>
+  Promise.resolve([{ name: 'qemu', refusal: undefined, finding: undefined }]);
+
 describe('the host itself', () => {
   test('is examined without a trace', async ({ signal }) => {
     const home = join(await makeTempDir(), 'home');
     const paths = resolvePaths({ BANGER_HOME: home }, uid);
-    const report = await runDoctor({ topic: 'all', paths, loadConfig, inspector: collector, names }, signal);
+    const report = await runDoctor({ topic: 'all', paths, loadConfig, inspector: collector, names, engines }, signal);
     expect(report.checks.find((check) => check.name === 'iproute2')).toMatchObject({ outcome: 'ok' });
     expect(report.checks.find((check) => check.name === 'state-folder')?.message).toContain(home);
     expect(report.ok).toBe(report.checks.every((check) => check.outcome !== 'failed'));
@@ -81,7 +85,7 @@ describe('the host itself', () => {
     const paths = resolvePaths({ BANGER_HOME: home }, uid);
     await mkdir(join(home, 'config'));
     await writeFile(paths.configFile, 'log_level = "info"\ncolour = "red"\n');
-    const report = await runDoctor({ topic: 'vm', paths, loadConfig, inspector: collector, names }, signal);
+    const report = await runDoctor({ topic: 'vm', paths, loadConfig, inspector: collector, names, engines }, signal);
     expect(report.ok).toBe(false);
     const config = report.checks.find((check) => check.name === 'config');
     expect(config).toMatchObject({ outcome: 'failed' });

@@ -95,19 +95,19 @@ const AILMENTS: readonly Ailment[] = [
   },
   {
     what: 'an engine that is not part of this version',
-    request: { engine: 'firecracker' },
+    request: { file: { engine: 'firecracker' } },
     check: 'engine',
-    message: 'firecracker is not part of this version',
-    fix: 'engine = "qemu"',
+    message: 'this version of banger has no such engine',
+    fix: 'engine = "auto"',
   },
   ...(['missing', 'denied', 'broken'] as const).flatMap((state) => [
     {
       what: `KVM asked for, and /dev/kvm ${state}`,
       facts: { kvmDevice: state },
       request: { file: { accelerator: 'kvm' } },
-      check: 'accelerator',
-      message: 'accelerator = "kvm", and /dev/kvm',
-      fix: 'accelerator = "tcg"',
+      check: 'engine',
+      message: '/dev/kvm',
+      fix: 'accelerator = "auto"',
     },
     {
       what: `/dev/net/tun ${state}`,

@@ -47,6 +47,7 @@ export function requestFor(
     engine: 'auto',
     config: { state: 'valid', path: '/srv/b/config/config.toml', config: configSchema.parse(file ?? {}) },
     names: undefined,
+    engines: [{ name: 'qemu', refusal: undefined, finding: undefined }],
     ...rest,
   };
 }
