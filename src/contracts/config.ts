@@ -180,11 +180,13 @@ export const configSchema = z.strictObject({
   engine: z
     .enum(['auto', ...ENGINE_NAMES])
     .default('auto')
-    .describe('The program that runs VMs. This version has `qemu`; `auto` is that.'),
+    .describe('The program that runs VMs. `auto`: Firecracker where it can run the VM on KVM, else QEMU.'),
   accelerator: z
     .enum(['auto', 'kvm', 'tcg'])
     .default('auto')
-    .describe('`tcg` runs guests in software, `kvm` by the processor. In this version `auto` is `tcg`.'),
+    .describe(
+      '`tcg` runs guests in software, `kvm` by the processor. `auto`: KVM where a guest was seen to boot on it, else software.',
+    ),
   firecracker_bin: hostPathSchema
     .optional()
     .describe('The Firecracker program, 1.14 or newer. Left out: `firecracker` on PATH.'),
