@@ -39,6 +39,7 @@ const ADAPTER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   folders: ['zod'],
   forwarder: ['zod'],
   'host-resolver': ['zod'],
+  'name-gate': ['dns-packet'],
   names: ['unique-names-generator'],
   sources: ['semver', 'tar-stream'],
   ssh: ['ssh2', 'tar-stream'],

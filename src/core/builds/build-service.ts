@@ -108,7 +108,7 @@ export class BuildService {
     const id = newId('vm');
     machineFolders.locate(id);
     // A build reaches the outside always: it installs packages.
-    const spec = resolveSpec({ nat: true, start: true, ephemeral: true, leased: false }, source, {
+    const spec = resolveSpec({ egress: 'open', peers: [], start: true, ephemeral: true, leased: false }, source, {
       ...defaults,
       diskBytes: undefined,
     });

@@ -7,7 +7,7 @@ import { formatSize } from '../../contracts/size.ts';
 import type { EngineName } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
 import { planAddresses } from '../networks/address-plan.ts';
-import { overlaps, parseCidr } from '../networks/ipv4.ts';
+import { overlaps, parseCidr } from '../../contracts/ipv4.ts';
 import { type HostProgram, neededGroups } from './host-programs.ts';
 import type { DeviceState, FeatureFact, HostFacts, RouteFact } from './ports.ts';
 
