@@ -50,9 +50,7 @@ export class VmChanges {
     const peerIds = peerIdsOf(directory, request.peers ?? [], record.name);
     const changes = planChanges({ record, peers: directory.peersOf(record) }, request, state === 'running');
     const plan = { kind: 'vm.set', state, stages: changes.map(({ what }) => what), needed: true } as const;
-    return this.#deps.verbs.run(record, plan, (context) =>
-      this.#change(record, { changes, peerIds }, context),
-    );
+    return this.#deps.verbs.run(record, plan, (context) => this.#change(record, { changes, peerIds }, context));
   }
 
   async #change(

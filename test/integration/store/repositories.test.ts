@@ -137,7 +137,7 @@ describe('VMs', () => {
       macAddress: '02:62:0a:4d:00:03',
       tapName: 'bngr-0000000002',
       initrdPath: '/i',
-      nat: true,
+      egress: 'allow:192.0.2.0/24,example.org',
       ephemeral: true,
       leased: true,
       workspace: { guestPath: '/root/project', base: 'ab'.repeat(20) },

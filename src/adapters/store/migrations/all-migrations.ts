@@ -7,4 +7,11 @@ import { egress } from './0006-egress.ts';
 import type { Migration } from './migration.ts';
 
 /** Every step of the schema, in order. */
-export const MIGRATIONS: readonly Migration[] = [firstTables, guestAgent, vmOrigins, workspacesAndLeases, keptFree, egress];
+export const MIGRATIONS: readonly Migration[] = [
+  firstTables,
+  guestAgent,
+  vmOrigins,
+  workspacesAndLeases,
+  keptFree,
+  egress,
+];

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { planRemoval, planRuleset, tableNameOf } from '../../../../src/core/networks/firewall-plan.ts';
+import {
+  planLearned,
+  planRemoval,
+  planRuleset,
+  type Population,
+  tableNameOf,
+} from '../../../../src/core/networks/firewall-plan.ts';
 import type { BridgePlan, NetworkPort } from '../../../../src/core/networks/ports.ts';
 
 const bridge: BridgePlan = { bridgeName: 'banger0', gateway: '10.77.0.1', prefixLength: 20, cidr: '10.77.0.0/20' };
@@ -7,20 +13,23 @@ const withNat: NetworkPort = {
   tapName: 'bngr-1a2b3c4d5e',
   address: '10.77.0.2',
   macAddress: '02:62:0a:4d:00:02',
-  nat: true,
+  egress: 'open',
 };
 const withoutNat: NetworkPort = {
   tapName: 'bngr-00ff00ff00',
   address: '10.77.0.3',
   macAddress: '02:62:0a:4d:00:03',
-  nat: false,
+  egress: 'none',
 };
 const options = {
   tableName: 'banger_0a1b2c3d',
   nameServers: ['169.254.1.1'],
+  gatePort: 5378,
   refusedAddresses: ['192.0.2.10'],
   throughPasta: false,
 };
+
+const of = (...ports: readonly NetworkPort[]): Population => ({ ports, peers: [] });
 
 const CHAINS = `  chain input {
     type filter hook input priority filter; policy accept;
@@ -63,7 +72,7 @@ const CHAINS = `  chain input {
 
 describe('planRuleset', () => {
   it('gives two guests, one with NAT, exactly this', () => {
-    expect(planRuleset(bridge, [withNat, withoutNat], options)).toBe(`table inet banger_0a1b2c3d {}
+    expect(planRuleset(bridge, of(withNat, withoutNat), options)).toBe(`table inet banger_0a1b2c3d {}
 delete table inet banger_0a1b2c3d
 table inet banger_0a1b2c3d {
   set guest_addresses { type ipv4_addr; elements = { 10.77.0.2, 10.77.0.3 }; }
@@ -88,7 +97,7 @@ ${CHAINS}`);
   });
 
   it('keeps everything shut where nobody is attached', () => {
-    expect(planRuleset(bridge, [], { ...options, nameServers: [], refusedAddresses: [], throughPasta: false }))
+    expect(planRuleset(bridge, of(), { ...options, nameServers: [], refusedAddresses: [], throughPasta: false }))
       .toBe(`table inet banger_0a1b2c3d {}
 delete table inet banger_0a1b2c3d
 table inet banger_0a1b2c3d {
@@ -104,7 +113,7 @@ ${CHAINS}`);
   });
 
   it('names an address once, however often it is given', () => {
-    const text = planRuleset(bridge, [], { ...options, nameServers: ['192.0.2.53', '192.0.2.53'] });
+    const text = planRuleset(bridge, of(), { ...options, nameServers: ['192.0.2.53', '192.0.2.53'] });
     expect(text).toContain('set name_servers { type ipv4_addr; elements = { 192.0.2.53 }; }');
   });
 
@@ -118,13 +127,13 @@ ${CHAINS}`);
     ['a name server', [withNat], { nameServers: ['fd00::1'] }],
     ['a refused address', [withNat], { refusedAddresses: ['0.0.0.0/0'] }],
   ])('refuses %s that would be read as something else', (_what, ports, changed) => {
-    expect(() => planRuleset(bridge, ports, { ...options, ...changed })).toThrow(
+    expect(() => planRuleset(bridge, of(...ports), { ...options, ...changed })).toThrow(
       expect.objectContaining({ code: 'INTERNAL' }),
     );
   });
 
   it('refuses a bridge name that would be read as something else', () => {
-    expect(() => planRuleset({ ...bridge, bridgeName: 'b" drop' }, [], options)).toThrow(
+    expect(() => planRuleset({ ...bridge, bridgeName: 'b" drop' }, of(), options)).toThrow(
       expect.objectContaining({ code: 'INTERNAL' }),
     );
   });
@@ -141,11 +150,11 @@ describe('tableNameOf', () => {
 });
 
 it('behind pasta what connection tracking calls invalid never reaches the namespace itself, whose reset would end a guest’s connection', () => {
-  const text = planRuleset(bridge, [], { ...options, throughPasta: true });
+  const text = planRuleset(bridge, of(), { ...options, throughPasta: true });
   const input = text.slice(text.indexOf('chain input'));
   expect(input.indexOf('ct state invalid drop')).toBeGreaterThan(0);
   expect(input.indexOf('ct state invalid drop')).toBeLessThan(
     input.indexOf('accept', input.indexOf('policy accept') + 14),
   );
-  expect(planRuleset(bridge, [], options).split('ct state invalid drop')).toHaveLength(2);
+  expect(planRuleset(bridge, of(), options).split('ct state invalid drop')).toHaveLength(2);
 });

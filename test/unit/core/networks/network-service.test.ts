@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../../src/core/app-error.ts';
 import { NetworkService } from '../../../../src/core/networks/network-service.ts';
-import type { BridgePlan, HostNetwork, NetworkPort } from '../../../../src/core/networks/ports.ts';
+import type { BridgePlan, HostNetwork, NetworkEvents, NetworkPort } from '../../../../src/core/networks/ports.ts';
 
 const bridge: BridgePlan = { bridgeName: 'banger0', gateway: '10.77.0.1', prefixLength: 20, cidr: '10.77.0.0/20' };
 const never = new AbortController().signal;
 
-function portOf(host: number, nat = false): NetworkPort {
+function portOf(host: number, egress = 'none'): NetworkPort {
   return {
     tapName: `bngr-000000000${host}`,
     address: `10.77.0.${host}`,
     macAddress: `02:62:0a:4d:00:0${host}`,
-    nat,
+    egress,
   };
 }
 
@@ -50,6 +50,21 @@ class FakeNetwork implements HostNetwork {
       if (!this.taps.has(device)) throw new AppError('NETWORK_UNAVAILABLE', `no ${device}`);
     }
     this.guests = guests;
+    this.ruleset = ruleset;
+  }
+
+  /** Of rules nothing but the last text. */
+  ruleset = '';
+  events: NetworkEvents | undefined;
+
+  readRuleset(): Promise<string> {
+    const set = { name: 'x', table: 'banger_0a1b2c3d', elem: [this.ruleset] };
+    return Promise.resolve(JSON.stringify({ nftables: [{ set }] }));
+  }
+
+  watch(_tableName: string, events: NetworkEvents, signal: AbortSignal): Promise<void> {
+    this.events = events;
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
   }
 
   async hasBridge(bridgeName: string): Promise<boolean> {
@@ -83,6 +98,10 @@ function serviceOn(network: HostNetwork, configuredDns?: string): NetworkService
     configuredDns,
     refusedAddresses: [],
     throughPasta: false,
+    gate: { port: 5378, open: () => Promise.resolve(), close: () => Promise.resolve() },
+    peers: () => [],
+    onChange: () => undefined,
+    log: () => undefined,
   });
 }
 
