@@ -109,7 +109,7 @@ export async function sendInside(
   await runInside(name, [process.execPath, SOCKET_PEER, 'send', address, String(port), text, from]);
 }
 
-/** A UDP name server that answers every question for an address with 192.0.2.99. */
+/** A name server that answers every question for an address with 192.0.2.99. */
 export async function serveNamesInside(name: string, address: string, stack: AsyncDisposableStack): Promise<void> {
   await startInside(name, [process.execPath, SOCKET_PEER, 'names', address], stack);
 }
@@ -128,6 +128,6 @@ export async function connectInside(
 }
 
 /** Asks a name server from a namespace. @returns the address it tells, else the error's code. */
-export async function askInside(name: string, server: string): Promise<string> {
-  return (await runInside(name, [process.execPath, SOCKET_PEER, 'ask', server])).stdout.trim();
+export async function askInside(name: string, server: string, question = 'guest.example.test'): Promise<string> {
+  return (await runInside(name, [process.execPath, SOCKET_PEER, 'ask', server, question])).stdout.trim();
 }

@@ -42,7 +42,7 @@ class NetworkOfStandIns extends LinuxNetwork {
 const write = (line: unknown): void => console.log(JSON.stringify(line));
 let peers: readonly (readonly [string, string])[] = [];
 const network = new NetworkService(
-  new NetworkOfStandIns({ mode: 'host' }),
+  new NetworkOfStandIns({ mode: 'isolated', removeNamespace: () => Promise.resolve() }),
   planBridge(planAddresses(cidr), 'banger0'),
   {
     tableName,

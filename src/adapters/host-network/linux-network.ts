@@ -48,6 +48,12 @@ export class LinuxNetwork implements HostNetwork {
     this.#place = place;
   }
 
+  /**
+   * Two settings beside forwarding. Ports are isolated, so a guest's question for another's MAC reaches nobody: the bridge
+   * answers it, for everybody, with its own (RFC 3069; proxy_arp_pvlan in the kernel's ip-sysctl), and what guests send
+   * each other goes by way of the rules. And every refusal is told in our own namespace, not one a second
+   * (icmp_ratelimit): a guest that was not told waits for minutes. The host's own limit stays as it is.
+   */
   async ensureBridge(plan: BridgePlan, signal: AbortSignal): Promise<void> {
     const links = await readLinks(signal);
     const existing = links.find((link) => link.name === plan.bridgeName);
@@ -58,7 +64,8 @@ export class LinuxNetwork implements HostNetwork {
       await createBridge(plan, links, signal);
     }
     await enableForwarding();
-    await answerForNeighbours(plan.bridgeName);
+    await writeSetting(`conf/${plan.bridgeName}/proxy_arp_pvlan`, '1');
+    if (this.#place.mode === 'isolated') await writeSetting('icmp_ratelimit', '0');
   }
 
   async addTap(port: NetworkPort, bridgeName: string, signal: AbortSignal): Promise<void> {
@@ -164,14 +171,11 @@ async function createBridge(plan: BridgePlan, links: readonly LinkFacts[], signa
   }
 }
 
-/**
- * Ports are isolated, so a guest's question for another's MAC reaches nobody: the bridge answers it, for everybody, with
- * its own (RFC 3069; proxy_arp_pvlan of the kernel's ip-sysctl). So guests send each other everything by way of the rules.
- */
-async function answerForNeighbours(bridgeName: string): Promise<void> {
-  const path = `/proc/sys/net/ipv4/conf/${bridgeName}/proxy_arp_pvlan`;
+/** @throws AppError NETWORK_UNAVAILABLE. */
+async function writeSetting(name: string, value: string): Promise<void> {
+  const path = `/proc/sys/net/ipv4/${name}`;
   try {
-    await writeFile(path, '1\n');
+    await writeFile(path, `${value}\n`);
   } catch (error) {
     throw new AppError('NETWORK_UNAVAILABLE', `${path} could not be written: ${describe(error)}`, { cause: error });
   }

@@ -319,7 +319,8 @@ export class NetworkService implements NameGateGuests {
     const taps = new Set(await this.#network.listTaps(this.bridge.bridgeName));
     const lost = [...this.#ports.keys()].filter((tapName) => !taps.has(tapName) && !this.#lost.has(tapName));
     for (const tapName of lost) this.#lost.add(tapName);
-    if (!(await this.#firewall.isAsApplied())) {
+    // Rules that name a TAP may outlive it (since Linux 6.16) or not.
+    if (lost.length > 0 || !(await this.#firewall.isAsApplied())) {
       await this.#applyRules(signal);
       if (lost.length === 0) {
         this.#options.log('the firewall rules had been changed, and are put back', { table: this.#options.tableName });
