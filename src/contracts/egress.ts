@@ -20,6 +20,7 @@ const EXAMPLE = `${ALLOW}deb.debian.org,192.0.2.0/24`;
 /** RFC 1123 2.1, and the underscore that names of services have. */
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const MAX_NAME_CHARACTERS = 253;
+const MAX_QUOTED_CHARACTERS = 80;
 
 /** No guest reaches these, whatever it is allowed. */
 const NEVER_REACHED: readonly { readonly cidr: string; readonly what: string }[] = [
@@ -33,7 +34,7 @@ const NEVER_REACHED: readonly { readonly cidr: string; readonly what: string }[]
 export function readEgress(text: string): { readonly egress: Egress } | { readonly problem: string } {
   if (text === 'none' || text === 'open') return { egress: { mode: text, networks: [], names: [] } };
   if (!text.startsWith(ALLOW)) {
-    return { problem: `${JSON.stringify(text)} is none of: none, open, ${EXAMPLE}` };
+    return { problem: `${quote(text)} is none of: none, open, ${EXAMPLE}` };
   }
   const targets = [
     ...new Set(
@@ -64,11 +65,16 @@ export function canonicalEgress(text: string): string {
 
 export const egressSchema = z
   .string()
-  .max(MAX_EGRESS_CHARACTERS)
+  .max(MAX_EGRESS_CHARACTERS, { abort: true })
   .superRefine((text, context) => {
     const read = readEgress(text);
     if ('problem' in read) context.addIssue({ code: 'custom', message: read.problem });
   });
+
+/** What somebody wrote, short enough for a message. */
+function quote(text: string): string {
+  return JSON.stringify(text.length <= MAX_QUOTED_CHARACTERS ? text : `${text.slice(0, MAX_QUOTED_CHARACTERS)}…`);
+}
 
 /** Digits and dots alone are meant as an address, whether they are one or not. */
 function isNumeric(target: string): boolean {
@@ -76,7 +82,7 @@ function isNumeric(target: string): boolean {
 }
 
 function problemOf(target: string): string | undefined {
-  const quoted = JSON.stringify(target);
+  const quoted = quote(target);
   if (target.includes(':')) return `${quoted} is refused: guests have no IPv6, and no ports can be named`;
   return isNumeric(target) ? networkProblem(target, quoted) : nameProblem(target, quoted);
 }
