@@ -17,8 +17,7 @@ export interface VmFlags {
   readonly peer?: readonly string[];
 }
 
-/** Of `vm set` too. */
-export const EGRESS_HELP = 'what it may reach outside: none, open, or allow:HOST,NETWORK,... (default: none)';
+const EGRESS_HELP = 'what it may reach outside: none, open, or allow:HOST,NETWORK,... (default: none)';
 
 export function addVmFlags(command: Command): Command {
   return command

@@ -82,7 +82,7 @@ export const vmSchema = z.object({
 
 export type Vm = z.infer<typeof vmSchema>;
 
-export const MAX_PEERS = 64;
+const MAX_PEERS = 64;
 const peersSchema = z
   .array(nameSchema)
   .max(MAX_PEERS)

@@ -128,13 +128,11 @@ export function compose(options: ComposeOptions): Composition {
       log.info({ operationId: id, kind, target, state, ...(error !== undefined && { err: error }) }, 'operation ended'),
   });
 
+  const warn = (message: string, facts: Record<string, unknown>): void => log.warn(facts, message);
   const network = composeNetwork(options, {
     peers: () => peers.addresses(),
-    onChange: (tapName) => {
-      const vm = vms.list().find((record) => record.tapName === tapName && !record.transient);
-      if (vm) directory.tell(vm, 'updated');
-    },
-    log: (message, facts) => log.warn(facts, message),
+    onChange: (tapName) => directory.tellChanged(tapName),
+    log: warn,
   });
   const disks = createDisks({ tempDir: paths.stagingDir });
   const keys = createSshKeys({
@@ -165,7 +163,6 @@ export function compose(options: ComposeOptions): Composition {
     void namedHosts.sync();
   };
   const timeouts = machineTimeouts(timeoutScale);
-  const warn = (message: string, facts: Record<string, unknown>): void => log.warn(facts, message);
   const runner = new MachineRunner({
     network,
     shell,

@@ -1,4 +1,4 @@
-/** One end of a connection, as a program of its own: `node socket-peer.ts listen|connect|sink|send|names|ask ...`. */
+/** One end of a connection, as a program of its own: `node socket-peer.ts listen|connect|echo|talk|sink|send|names|ask ...`. */
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { connect, createServer } from 'node:net';
@@ -26,6 +26,15 @@ switch (role) {
   case 'send':
     send();
     break;
+  case 'echo':
+    createServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      socket.pipe(socket);
+    }).listen(Number(rest[0]), address, () => console.log('listening'));
+    break;
+  case 'talk':
+    talk();
+    break;
   case 'names':
     serveNames();
     break;
@@ -47,6 +56,16 @@ function connectOnce(): void {
   socket.setTimeout(CONNECT_TIMEOUT_MS, () => tell('timeout'));
   socket.once('data', (text) => tell(String(text).trim()));
   socket.once('error', (error) => tell(errorCode(error) ?? error.message));
+}
+
+/** Says something as often as it is answered; prints `talking` after the first answer, and how it ended. */
+function talk(): void {
+  const socket = connect({ host: address, port: Number(rest[0]) });
+  socket.write('ping');
+  socket.once('data', () => console.log('talking'));
+  socket.on('data', () => setImmediate(() => socket.write('ping')));
+  socket.once('error', (error) => console.log(errorCode(error) ?? error.message));
+  socket.once('close', () => process.exit(0));
 }
 
 /** Prints each datagram as it comes. */

@@ -68,7 +68,7 @@ describe('a guest that may reach some hosts', () => {
     expect(seen?.connections).toBeGreaterThanOrEqual(2);
     expect(seen?.last).toBe('the name other.example.test');
     expect(await ok(['vm', 'show', ONE])).toMatch(
-      /^refused +\d+ connections; the last: the name other\.example\.test$/m,
+      /^refused: +\d+ connections; the last: the name other\.example\.test$/m,
     );
   });
 

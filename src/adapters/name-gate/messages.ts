@@ -1,5 +1,5 @@
 /** What guests ask and what they are told: bytes in, facts or bytes out. Pure. */
-import { decode, encode, type Answer, type Packet, type Question } from 'dns-packet';
+import { decode, encode, type Answer, type Packet } from 'dns-packet';
 import type { ToldAddresses } from '../../core/networks/ports.ts';
 import type { Inquiry } from './upstream.ts';
 
@@ -43,7 +43,7 @@ export function readQuery(message: Buffer): GuestQuery | undefined {
 /** An answer that says no, and why. */
 export function refusalOf({ id, inquiry }: GuestQuery, rcode: number): Buffer {
   const flags = FLAGS.recursionDesired | FLAGS.recursionAvailable | rcode;
-  return encode({ type: 'response', id, flags, questions: [inquiry.question as Question] });
+  return encode({ type: 'response', id, flags, questions: [inquiry.question] });
 }
 
 /** The answer of a name server, under the number by which the guest asked. */

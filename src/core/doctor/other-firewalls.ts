@@ -92,7 +92,9 @@ class Walk {
     { chain, packet, depth }: { readonly chain: Chain; readonly packet: Packet; readonly depth: number },
   ): Verdict {
     for (const expression of rule) {
-      const [[kind = '', value] = []] = Object.entries(expression);
+      const [first] = Object.entries(expression);
+      if (!first) return 'continue';
+      const [kind, value] = first;
       switch (kind) {
         case 'match':
           if (!matches(fields(value), packet)) return 'continue';

@@ -1,6 +1,6 @@
 /** banger's nftables tables, which keep guests from the host, from each other, and from what they may not reach. Pure. */
 import { type Egress, readEgress } from '../../contracts/egress.ts';
-import { overlaps, parseCidr, parseIpv4 } from '../../contracts/ipv4.ts';
+import { parseCidr, parseIpv4 } from '../../contracts/ipv4.ts';
 import { AppError } from '../app-error.ts';
 import { NO_STATE, type TableState } from './firewall-state.ts';
 import type { BridgePlan, NetworkPort, ToldAddresses } from './ports.ts';
@@ -67,6 +67,7 @@ export function planRuleset(bridge: BridgePlan, population: Population, options:
   const filter = [
     ...sets(ports, population, options),
     ...refusalCounters(ports, population.kept ?? NO_STATE),
+    ...allowedChains(ports),
     redirectChain(bridgeName, options.gatePort),
     inputChain(bridgeName, options),
     ...forwardChains(bridgeName),
@@ -120,9 +121,6 @@ function sets(ports: readonly GuardedPort[], { peers, kept }: Population, option
   const both = peers
     .filter((pair) => pair.every((address) => all.includes(address)))
     .flatMap(([one, other]) => [pairOf(one, other), pairOf(other, one)]);
-  const allowed = ports.flatMap(({ address, egress }) =>
-    widest(egress.networks).map((network) => pairOf(address, network)),
-  );
   const gated = having('allow');
   const learned = (kept ?? NO_STATE).learned
     .filter(({ guest }) => gated.includes(guest))
@@ -138,28 +136,25 @@ function sets(ports: readonly GuardedPort[], { peers, kept }: Population, option
     set('name_servers', 'ipv4_addr;', options.nameServers.map(ipv4)),
     set('refused_addresses', 'ipv4_addr;', options.refusedAddresses.map(ipv4)),
     set('peers', 'ipv4_addr . ipv4_addr;', both),
-    set('allowed', 'ipv4_addr . ipv4_addr; flags interval;', allowed),
     set('learned', `ipv4_addr . ipv4_addr; flags dynamic,timeout; size ${MAX_LEARNED};`, learned),
   ];
 }
 
-/** nftables refuses a set in which one network holds another. */
-function widest(networks: readonly string[]): string[] {
-  const parsed = networks.map((text) => ({ text, cidr: parseCidr(text.includes('/') ? text : `${text}/32`) }));
-  return parsed
-    .filter(({ cidr }, index) => {
-      if (!cidr) throw new AppError('INTERNAL', `"${networks[index]}" is not an IPv4 network.`);
-      return !parsed.some(
-        (other, at) =>
-          at !== index &&
-          other.cidr &&
-          overlaps(other.cidr, cidr) &&
-          // Of two that are the same the first stays.
-          (other.cidr.prefixLength < cidr.prefixLength ||
-            (other.cidr.prefixLength === cidr.prefixLength && at < index)),
-      );
-    })
-    .map(({ text }) => text);
+/**
+ * One rule for each network, and no set of networks: at the moment a transaction takes effect such a set is still empty
+ * (Linux 6.18: sets of the pipapo kind are filled after the rules have changed), and what goes on would be refused.
+ */
+function allowedChains(ports: readonly GuardedPort[]): string[] {
+  const guests = ports.filter(({ egress }) => egress.networks.length > 0);
+  const chainName = ({ tapName }: GuardedPort): string => identifier(`allowed_${plain(tapName)}`);
+  const chains = guests.map((port) =>
+    chain(
+      chainName(port),
+      port.egress.networks.map((network) => `ip daddr ${ipv4Network(network)} accept`),
+    ),
+  );
+  const elements = guests.map((port) => `${ipv4(port.address)} : jump ${chainName(port)}`);
+  return [...chains, `  map allowed_by { type ipv4_addr : verdict;${elementsOf(elements)} }\n`];
 }
 
 function refusalCounters(ports: readonly GuardedPort[], kept: TableState): string[] {
@@ -212,7 +207,12 @@ function forwardChains(bridgeName: string): string[] {
       `limit rate ${TOLD_REFUSALS_PER_SECOND}/second meta nftrace set 1`,
     ]),
     // A refusal that is told at once: a guest must not hang in connect for two minutes.
-    chain('refuse', ['jump count_refusal', 'reject with icmpx admin-prohibited']),
+    chain('refuse', [
+      'jump count_refusal',
+      // What its guest was allowed before: it ends, instead of being tried again for a quarter of an hour.
+      'ct state established meta l4proto tcp reject with tcp reset',
+      'reject with icmpx admin-prohibited',
+    ]),
     chain('from_guests', [
       'meta nfproto != ipv4 drop',
       'ip saddr != @guest_addresses drop',
@@ -227,7 +227,7 @@ function forwardChains(bridgeName: string): string[] {
       'ip daddr 169.254.0.0/16 goto refuse',
       'ip daddr @refused_addresses goto refuse',
       'ip saddr @open_addresses accept',
-      `${toPair} @allowed accept`,
+      'ip saddr vmap @allowed_by',
       // Addresses in use stay; the others go when the time of their name is over.
       `ct state established ${toPair} @learned update @learned { ${toPair} timeout ${LEARNED_TIMEOUT_S}s } accept`,
       `${toPair} @learned accept`,
@@ -257,9 +257,14 @@ function elementsOf(elements: readonly string[]): string {
 // The values come from our own plans; checked all the same, since a wrong one would be read as rules.
 
 function pairOf(guest: string, target: string): string {
-  const cidr = parseCidr(target.includes('/') ? target : `${target}/32`);
-  if (!cidr) throw new AppError('INTERNAL', `"${target}" is not an IPv4 network.`);
-  return `${ipv4(guest)} . ${target}`;
+  return `${ipv4(guest)} . ${ipv4(target)}`;
+}
+
+function ipv4Network(text: string): string {
+  if (!parseCidr(text.includes('/') ? text : `${text}/32`)) {
+    throw new AppError('INTERNAL', `"${text}" is not an IPv4 network.`);
+  }
+  return text;
 }
 
 /** Fit for a part of a name. */

@@ -181,6 +181,12 @@ export class VmDirectory {
     this.tell(record, 'deleted');
   }
 
+  /** Something that befell a VM's TAP is another now; of a build's VM nobody is told. */
+  tellChanged(tapName: string): void {
+    const record = this.#vms.list().find((candidate) => candidate.tapName === tapName);
+    if (record && !record.transient) this.tell(record, 'updated');
+  }
+
   tell(record: Pick<VmRecord, 'name'>, change: ResourceEvent['change']): void {
     this.#publish({ resource: 'vm', name: record.name, change });
   }

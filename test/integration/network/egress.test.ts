@@ -4,6 +4,7 @@ import type { NetworkPort } from '../../../src/core/networks/ports.ts';
 import {
   askInside,
   connectInside,
+  echoInside,
   describeInNamespaces,
   ipBatch,
   joinByVeth,
@@ -11,7 +12,7 @@ import {
   makeNamespace,
   runInside,
   serveNamesInside,
-  startInside,
+  talkInside,
 } from '../../support/netns.ts';
 import { type DrivenNetwork, driveService } from '../../support/network-service.ts';
 
@@ -65,7 +66,8 @@ describeInNamespaces('what a guest may reach', () => {
     );
     await ipBatch(router, `route add default via ${OUTSIDE}`);
     for (const address of [NAMED, OTHER, '169.254.169.254']) await ipBatch(outside, `addr add ${address}/32 dev lo`);
-    for (const port of [80, 81]) await listenInside(outside, { address: '0.0.0.0', port }, stack);
+    await listenInside(outside, { address: '0.0.0.0', port: 80 }, stack);
+    await echoInside(outside, { address: '0.0.0.0', port: 82 }, stack);
     await serveNamesInside(outside, OUTSIDE, stack);
     network = await driveService(router, setting, stack);
     for (const port of [a, b, c]) await makeGuest(port);
@@ -84,7 +86,7 @@ describeInNamespaces('what a guest may reach', () => {
   });
 
   it('is the networks that are allowed and no other, nor what no guest reaches', async () => {
-    // One network within another, and one that holds the metadata service: the rules take both.
+    // One network within another, and one that holds the metadata service.
     await network.setEgress(a.tapName, 'allow:203.0.113.0/24,203.0.113.5,168.0.0.0/7');
     await network.setEgress(b.tapName, 'allow:192.0.2.0/24');
     expect(await reach(a, OTHER)).toBe('hello 198.51.100.2');
@@ -143,16 +145,35 @@ describeInNamespaces('what a guest may reach', () => {
     expect(await reach(a, NAMED)).toBe(REFUSED_AT_ONCE);
   });
 
-  it('ends for a connection that is open when its policy ends', async () => {
-    await network.setEgress(a.tapName, 'allow:203.0.113.5');
-    const client = await startInside(
-      from(a),
-      ['bash', '-c', `exec 3<>/dev/tcp/${OTHER}/81; read -u3 line; echo "$line"; read -u3 line || echo ended`],
-      stack,
-    );
-    expect(client.firstLine).toBe('hello 198.51.100.2');
-    expect((await client.lines.next()).value).toBe('ended');
-  });
+  it.each(['none', 'allow:192.0.2.0/24'])(
+    'ends for a connection that is open when the policy becomes %s',
+    async (next) => {
+      await network.setEgress(a.tapName, 'open');
+      const { ended } = await talkInside(from(a), { address: OTHER, port: 82 }, stack);
+      await network.setEgress(a.tapName, next);
+      expect(await ended).toBe('ECONNRESET');
+    },
+  );
+
+  it.each([
+    ['a network', 'allow:203.0.113.0/24', OTHER],
+    ['a name', 'allow:deb.example.test', NAMED],
+    ['everything', 'open', OTHER],
+  ])(
+    'goes on for a connection to what %s lets through, however often the rules are replaced',
+    async (_what, egress, target) => {
+      await network.setEgress(a.tapName, egress);
+      await ask(a, 'deb.example.test');
+      const talk = await talkInside(from(a), { address: target, port: 82 }, stack);
+      for (const changed of ['open', 'none', 'open', 'none', 'open', 'none'])
+        await network.setEgress(c.tapName, changed);
+      // Had it ended, it would have by the time a connection of its own is through.
+      expect(await reach(a, target)).toBe('hello 198.51.100.2');
+      expect(await Promise.race([talk.ended, Promise.resolve('talking')])).toBe('talking');
+      await network.setEgress(a.tapName, 'none');
+      expect(await talk.ended).toBe('ECONNRESET');
+    },
+  );
 
   it('counts what it refuses, and tells of it', async () => {
     await network.setEgress(b.tapName, 'none');

@@ -31,7 +31,9 @@ const options = {
 
 const of = (...ports: readonly NetworkPort[]): Population => ({ ports, peers: [] });
 
-const CHAINS = `  chain prerouting {
+const CHAINS = `  map allowed_by { type ipv4_addr : verdict; }
+
+  chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
     iifname "banger0" ip saddr @gated_addresses ip daddr @name_servers meta l4proto { tcp, udp } th dport 53 redirect to :5378
   }
@@ -53,6 +55,7 @@ const CHAINS = `  chain prerouting {
 
   chain refuse {
     jump count_refusal
+    ct state established meta l4proto tcp reject with tcp reset
     reject with icmpx admin-prohibited
   }
 
@@ -68,7 +71,7 @@ const CHAINS = `  chain prerouting {
     ip daddr 169.254.0.0/16 goto refuse
     ip daddr @refused_addresses goto refuse
     ip saddr @open_addresses accept
-    ip saddr . ip daddr @allowed accept
+    ip saddr vmap @allowed_by
     ct state established ip saddr . ip daddr @learned update @learned { ip saddr . ip daddr timeout 3600s } accept
     ip saddr . ip daddr @learned accept
     goto refuse
@@ -112,8 +115,6 @@ table inet banger_0a1b2c3d {
   set refused_addresses { type ipv4_addr; elements = { 192.0.2.10 }; }
 
   set peers { type ipv4_addr . ipv4_addr; }
-
-  set allowed { type ipv4_addr . ipv4_addr; flags interval; }
 
   set learned { type ipv4_addr . ipv4_addr; flags dynamic,timeout; size 65536; }
 
@@ -160,8 +161,6 @@ table inet banger_0a1b2c3d {
 
   set peers { type ipv4_addr . ipv4_addr; }
 
-  set allowed { type ipv4_addr . ipv4_addr; flags interval; }
-
   set learned { type ipv4_addr . ipv4_addr; flags dynamic,timeout; size 65536; }
 
   map refused_by { type ipv4_addr : counter; }
@@ -171,8 +170,8 @@ ${CHAINS}table netdev banger_0a1b2c3d {
 `);
   });
 
-  it('takes the widest of networks that hold each other, and what was learned and counted along', () => {
-    const gated = { ...withNat, egress: 'allow:192.0.2.0/24,192.0.2.7,192.0.2.0/25,198.51.100.1,example.org' };
+  it('has a rule for each network, and takes what was learned and counted along', () => {
+    const gated = { ...withNat, egress: 'allow:192.0.2.0/24,192.0.2.7,example.org' };
     const kept = {
       refusals: new Map([['refused_bngr_1a2b3c4d5e', 7]]),
       learned: [
@@ -182,7 +181,12 @@ ${CHAINS}table netdev banger_0a1b2c3d {
       ],
     };
     const text = planRuleset(bridge, { ports: [gated, withoutNat], peers: [], kept }, options);
-    expect(text).toContain('elements = { 10.77.0.2 . 192.0.2.0/24, 10.77.0.2 . 198.51.100.1 };');
+    expect(text).toContain(`  chain allowed_bngr_1a2b3c4d5e {
+    ip daddr 192.0.2.0/24 accept
+    ip daddr 192.0.2.7 accept
+  }
+`);
+    expect(text).toContain('elements = { 10.77.0.2 : jump allowed_bngr_1a2b3c4d5e };');
     expect(text).toContain(
       'elements = { 10.77.0.2 . 203.0.113.1 timeout 3600s expires 13s, 10.77.0.2 . 203.0.113.2 timeout 9000s expires 9000s };',
     );
