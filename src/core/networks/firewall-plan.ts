@@ -141,8 +141,8 @@ function sets(ports: readonly GuardedPort[], { peers, kept }: Population, option
 }
 
 /**
- * One rule for each network, and no set of networks: at the moment a transaction takes effect such a set is still empty
- * (Linux 6.18: sets of the pipapo kind are filled after the rules have changed), and what goes on would be refused.
+ * One rule for each network, and no set of networks: such sets are filled only after the rules have changed, so that
+ * for a moment at each replacement nothing would be allowed (seen on Linux 6.18).
  */
 function allowedChains(ports: readonly GuardedPort[]): string[] {
   const guests = ports.filter(({ egress }) => egress.networks.length > 0);
@@ -207,12 +207,9 @@ function forwardChains(bridgeName: string): string[] {
       `limit rate ${TOLD_REFUSALS_PER_SECOND}/second meta nftrace set 1`,
     ]),
     // A refusal that is told at once: a guest must not hang in connect for two minutes.
-    chain('refuse', [
-      'jump count_refusal',
-      // What its guest was allowed before: it ends, instead of being tried again for a quarter of an hour.
-      'ct state established meta l4proto tcp reject with tcp reset',
-      'reject with icmpx admin-prohibited',
-    ]),
+    // No reset: while the tables are replaced a packet may meet rules whose sets are not filled yet, and what a
+    // connection survives as an ICMP error would end it.
+    chain('refuse', ['jump count_refusal', 'reject with icmpx admin-prohibited']),
     chain('from_guests', [
       'meta nfproto != ipv4 drop',
       'ip saddr != @guest_addresses drop',

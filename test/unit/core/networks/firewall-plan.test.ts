@@ -55,7 +55,6 @@ const CHAINS = `  map allowed_by { type ipv4_addr : verdict; }
 
   chain refuse {
     jump count_refusal
-    ct state established meta l4proto tcp reject with tcp reset
     reject with icmpx admin-prohibited
   }
 
