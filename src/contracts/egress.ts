@@ -34,7 +34,7 @@ const NEVER_REACHED: readonly { readonly cidr: string; readonly what: string }[]
 export function readEgress(text: string): { readonly egress: Egress } | { readonly problem: string } {
   if (text === 'none' || text === 'open') return { egress: { mode: text, networks: [], names: [] } };
   if (!text.startsWith(ALLOW)) {
-    return { problem: `${quote(text)} is none of: none, open, ${EXAMPLE}` };
+    return { problem: `must be none, open, or such as ${EXAMPLE}` };
   }
   const targets = [
     ...new Set(

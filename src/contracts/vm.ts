@@ -96,7 +96,7 @@ function refuseContradiction(
   if (nat === undefined || egress === undefined) return;
   const said = nat ? 'open' : 'none';
   if (said === egress) return;
-  const message = `${nat ? 'nat' : 'no nat'} is short for ${said}, and contradicts ${JSON.stringify(egress)}`;
+  const message = `contradicts ${nat ? 'nat' : 'no nat'}, which is short for ${said}`;
   context.addIssue({ code: 'custom', path: ['egress'], message });
 }
 

@@ -69,10 +69,10 @@ export class VmCreation {
       const facts = { id, image, spec, engine: engine.name, hostPublicKey: hostKey.publicKey };
       const peerIds = peerIdsOf(directory, request.peers, name);
       const record = this.#reserve(name, facts);
-      peers.set(record.id, peerIds);
       directory.hold(id, 'creating');
       const stages = ['clone', 'personalise', ...(request.start ? BOOT_STAGES : [])];
       try {
+        peers.set(record.id, peerIds);
         return this.#deps.operations.start({ kind: 'vm.create', target: record.name, stages }, (context) =>
           this.#make(
             record,

@@ -84,7 +84,8 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
   const watch = <Port extends object>(name: string, port: Port): Port => faults.watch(name, port, RELEASES);
   const images = new SqliteImageRepository(database);
   const vms = watch('vms', new SqliteVmRepository(database));
-  const peers = watch('peers', new SqlitePeerRepository(database));
+  const storedPeers = new SqlitePeerRepository(database);
+  const peers = watch('peers', storedPeers);
   const names = watch('names', new SqliteNameReservations(database));
   const operations = new OperationService({
     repository: new SqliteOperationRepository(database, (problem) => unexpected.push(problem)),
@@ -160,7 +161,13 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
     origins: { cpus: 'host', memory: 'host' } as const,
   };
   const live = new LiveMachines();
-  const directory = new VmDirectory({ vms, peers, live, publish, consolePath: (vmId) => `/vms/${vmId}/console.log` });
+  const directory = new VmDirectory({
+    vms,
+    peers: storedPeers,
+    live,
+    publish,
+    consolePath: (vmId) => `/vms/${vmId}/console.log`,
+  });
   const verbs = new VerbRunner(operations, directory);
   const creation = new VmCreation({
     vms,

@@ -20,10 +20,10 @@ describe('readEgress', () => {
   });
 
   test.each([
-    ['', 'none of'],
-    ['all', 'none of'],
-    ['OPEN', 'none of'],
-    ['allow', 'none of'],
+    ['', 'must be none'],
+    ['all', 'must be none'],
+    ['OPEN', 'must be none'],
+    ['allow', 'must be none'],
     ['allow:', 'nothing follows'],
     ['allow: , ', 'nothing follows'],
     ['allow:10.0.0.300', 'no IPv4'],
