@@ -57,7 +57,7 @@ function storedVm(id: string, index: number): ReturnType<Parameters<SqliteVmRepo
     cpus: 1,
     memoryBytes: 2 ** 30,
     diskBytes: 2 ** 31,
-    nat: false,
+    egress: 'none',
     address,
     macAddress: macAddressOf(address),
     tapName: tapNameOf(id),

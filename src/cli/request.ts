@@ -26,6 +26,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   memoryBytes: '--memory',
   diskBytes: '--disk',
   packages: '--package',
+  peers: '--peer',
   kernelPath: '--kernel',
   initrdPath: '--initrd',
   modulesPath: '--modules',

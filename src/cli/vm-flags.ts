@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { formatSize } from '../contracts/size.ts';
 import { defaultCpus, defaultMemoryBytes } from '../contracts/vm-defaults.ts';
 import { type CreateVmRequest, createVmRequestSchema } from '../contracts/vm.ts';
-import { checked, integerFlag, sizeFlag } from './request.ts';
+import { checked, integerFlag, repeated, sizeFlag } from './request.ts';
 
 export interface VmFlags {
   readonly name?: string;
@@ -13,7 +13,11 @@ export interface VmFlags {
   readonly memory?: string;
   readonly disk?: string;
   readonly nat?: boolean;
+  readonly egress?: string;
+  readonly peer?: readonly string[];
 }
+
+const EGRESS_HELP = 'what it may reach outside: none, open, or allow:HOST,NETWORK,... (default: none)';
 
 export function addVmFlags(command: Command): Command {
   return command
@@ -25,7 +29,9 @@ export function addVmFlags(command: Command): Command {
       `memory, such as 512M or 2G (default: the config’s, else ${formatSize(defaultMemoryBytes(totalmem()))})`,
     )
     .option('--disk <size>', 'its disk’s size (default: the config’s, else the image’s)')
-    .option('--nat', 'let it reach the outside');
+    .option('--nat', 'short for --egress open')
+    .option('--egress <policy>', EGRESS_HELP)
+    .option('--peer <vm>', 'a VM it may talk to, and that may talk to it; repeatable', repeated);
 }
 
 /** @throws UsageError. */
@@ -37,6 +43,8 @@ export function vmRequest(flags: VmFlags, more: Partial<CreateVmRequest>): Creat
     memoryBytes: sizeFlag('--memory', flags.memory),
     diskBytes: sizeFlag('--disk', flags.disk),
     nat: flags.nat,
+    egress: flags.egress,
+    peers: flags.peer,
     ...more,
   });
 }

@@ -20,7 +20,10 @@ export function vmLines(vm: Vm, { now, width }: { readonly now: number; readonly
       ['address', vm.address],
       ['mac', vm.macAddress],
       ['tap', vm.tapName],
-      ['nat', vm.nat ? 'yes' : 'no'],
+      ['egress', vm.egress],
+      ['refused', vm.refused && refusedLine(vm.refused)],
+      ['peers', vm.peers.length === 0 ? undefined : `${vm.peers.join(', ')} (each reaches the other)`],
+      ['network', vm.networkProblem],
       ['engine', vm.engine && `${vm.engine}${vm.accelerator ? `, ${vm.accelerator}` : ''}`],
       ['agent', vm.agentVersion],
       ['pid', vm.pid === undefined ? undefined : String(vm.pid)],
@@ -31,6 +34,12 @@ export function vmLines(vm: Vm, { now, width }: { readonly now: number; readonly
     ],
     width,
   );
+}
+
+function refusedLine({ connections, last }: NonNullable<Vm['refused']>): string | undefined {
+  if (connections === 0 && last === undefined) return undefined;
+  const count = `${connections} ${connections === 1 ? 'connection' : 'connections'}`;
+  return last === undefined ? count : `${count}; the last: ${last}`;
 }
 
 const ORIGINS: Readonly<Record<ValueOrigin, string>> = {

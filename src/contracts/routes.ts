@@ -152,6 +152,7 @@ export const ROUTES = table({
     reply: operationSchema,
     errors: [
       'NAME_TAKEN',
+      'VM_NOT_FOUND',
       'IMAGE_NOT_FOUND',
       'IMAGE_FILES_MISSING',
       'SIZE_INVALID',

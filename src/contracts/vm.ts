@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { AGENT_METHODS } from './agent-messages.ts';
 import { MAX_DISK_BYTES, MIN_DISK_BYTES } from './build.ts';
+import { egressSchema } from './egress.ts';
 import { nameSchema } from './name.ts';
 import { workspaceSchema } from './workspace.ts';
 
@@ -41,7 +42,22 @@ export const vmSchema = z.object({
   origins: vmOriginsSchema,
   /** What it runs with now, where that was changed since it was started. */
   running: z.object({ cpus: z.number().int(), memoryBytes: z.number().int() }).optional(),
+  /** Whether it reaches anything outside: its egress policy is not `none`. */
   nat: z.boolean(),
+  /** What it may reach outside: `none`, `open`, or `allow:` and hosts and networks, with commas. */
+  egress: z.string(),
+  /** VMs that it may talk to, and that may talk to it. */
+  peers: z.array(nameSchema),
+  /** Connections that it tried and was refused since it was started; in the reply for one VM that runs. */
+  refused: z
+    .object({
+      connections: z.number().int().nonnegative(),
+      /** The last one: `tcp 192.0.2.7:443`, `the name example.org`. */
+      last: z.string().optional(),
+    })
+    .optional(),
+  /** Why it has no network although it runs; in the reply for one VM. */
+  networkProblem: z.string().optional(),
   address: z.ipv4(),
   macAddress: z.string(),
   tapName: z.string(),
@@ -66,48 +82,79 @@ export const vmSchema = z.object({
 
 export type Vm = z.infer<typeof vmSchema>;
 
+const MAX_PEERS = 64;
+const peersSchema = z
+  .array(nameSchema)
+  .max(MAX_PEERS)
+  .describe('VMs that it may talk to, and that may talk to it, until one of both is deleted.');
+
+/** `nat` is the short form of two policies, and must not say another thing than `egress`. */
+function refuseContradiction(
+  { nat, egress }: { readonly nat?: boolean | undefined; readonly egress?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  if (nat === undefined || egress === undefined) return;
+  const said = nat ? 'open' : 'none';
+  if (said === egress) return;
+  const message = `contradicts ${nat ? 'nat' : 'no nat'}, which is short for ${said}`;
+  context.addIssue({ code: 'custom', path: ['egress'], message });
+}
+
 const cpusSchema = z.number().int().min(1).max(MAX_CPUS);
 const memoryBytesSchema = z.number().int().min(MIN_MEMORY_BYTES).max(MAX_MEMORY_BYTES);
 const diskBytesSchema = z.number().int().min(MIN_DISK_BYTES).max(MAX_DISK_BYTES);
 
-export const createVmRequestSchema = z.strictObject({
-  name: nameSchema.optional().describe('Left out, one is made up.'),
-  image: nameSchema.optional().describe('Left out: the config’s `default_image_name`.'),
-  cpus: cpusSchema.optional().describe('Left out: the config’s, else a share of the host’s.'),
-  memoryBytes: memoryBytesSchema.optional().describe('Left out: the config’s, else a share of the host’s.'),
-  diskBytes: diskBytesSchema
-    .optional()
-    .describe('Size of the root disk, never less than the image’s. Left out: the config’s, else the image’s.'),
-  nat: z.boolean().default(false).describe('Whether the guest reaches the outside.'),
-  start: z.boolean().default(true).describe('Start it, and wait until it is ready.'),
-  ephemeral: z.boolean().default(false).describe('Remove the VM when it stops.'),
-  leased: z
-    .boolean()
-    .default(false)
-    .describe(
-      'Delete the VM when nobody holds its lease: after a minute without one, and as soon as the last one ends.',
-    ),
-  workspace: workspaceSchema.optional().describe('The repository that the caller brings into it.'),
-});
+export const createVmRequestSchema = z
+  .strictObject({
+    name: nameSchema.optional().describe('Left out, one is made up.'),
+    image: nameSchema.optional().describe('Left out: the config’s `default_image_name`.'),
+    cpus: cpusSchema.optional().describe('Left out: the config’s, else a share of the host’s.'),
+    memoryBytes: memoryBytesSchema.optional().describe('Left out: the config’s, else a share of the host’s.'),
+    diskBytes: diskBytesSchema
+      .optional()
+      .describe('Size of the root disk, never less than the image’s. Left out: the config’s, else the image’s.'),
+    nat: z.boolean().optional().describe('Short for `egress`: true is `open`, false is `none`.'),
+    egress: egressSchema
+      .optional()
+      .describe('What the guest reaches outside: `none`, `open`, or `allow:HOST,NETWORK,...`. Left out: `none`.'),
+    peers: peersSchema.default([]),
+    start: z.boolean().default(true).describe('Start it, and wait until it is ready.'),
+    ephemeral: z.boolean().default(false).describe('Remove the VM when it stops.'),
+    leased: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Delete the VM when nobody holds its lease: after a minute without one, and as soon as the last one ends.',
+      ),
+    workspace: workspaceSchema.optional().describe('The repository that the caller brings into it.'),
+  })
+  .superRefine(refuseContradiction);
 
 export type CreateVmRequest = z.infer<typeof createVmRequestSchema>;
 
-export const setVmRequestSchema = z.strictObject({
-  cpus: cpusSchema.optional().describe('From the next start on.'),
-  memoryBytes: memoryBytesSchema.optional().describe('From the next start on.'),
-  diskBytes: diskBytesSchema
-    .optional()
-    .describe('Never less than it is. At once where the VM is stopped, else at its next start.'),
-  nat: z.boolean().optional().describe('At once.'),
-});
+export const setVmRequestSchema = z
+  .strictObject({
+    cpus: cpusSchema.optional().describe('From the next start on.'),
+    memoryBytes: memoryBytesSchema.optional().describe('From the next start on.'),
+    diskBytes: diskBytesSchema
+      .optional()
+      .describe('Never less than it is. At once where the VM is stopped, else at its next start.'),
+    nat: z.boolean().optional().describe('Short for `egress`: true is `open`, false is `none`.'),
+    egress: egressSchema.optional().describe('At once, also for connections that are open.'),
+    peers: peersSchema
+      .optional()
+      .describe('All of them: those it had before and that are not named are so no more. At once.'),
+  })
+  .superRefine(refuseContradiction);
 
 export type SetVmRequest = z.infer<typeof setVmRequestSchema>;
 
 /** What `vm set` has changed, and when that takes effect. */
 export const vmChangeSchema = z.object({
-  what: z.enum(['cpus', 'memory', 'disk', 'nat']),
-  from: z.union([z.number(), z.boolean()]),
-  to: z.union([z.number(), z.boolean()]),
+  what: z.enum(['cpus', 'memory', 'disk', 'egress', 'peers']),
+  /** Names of peers, with commas between them. */
+  from: z.union([z.number(), z.string()]),
+  to: z.union([z.number(), z.string()]),
   takesEffect: z.enum(['now', 'next start']),
 });
 

@@ -22,6 +22,7 @@ import { LinuxNetwork } from '../adapters/host-network/linux-network.ts';
 import { bindResolvConf, ensureNamespace, removeNamespace } from '../adapters/host-network/namespace.ts';
 import { FileResolver } from '../adapters/host-resolver/file-resolver.ts';
 import { createKernelInspector } from '../adapters/kernels/inspector.ts';
+import { DnsNameGate } from '../adapters/name-gate/name-gate.ts';
 import { suggestName } from '../adapters/names/name-generator.ts';
 import { createSources } from '../adapters/sources/sources.ts';
 import { createGuestShell } from '../adapters/ssh/guest-shell.ts';
@@ -32,6 +33,7 @@ import { SqliteNameReservations } from '../adapters/store/name-reservations.ts';
 import { MIGRATIONS } from '../adapters/store/migrations/all-migrations.ts';
 import { openDatabase } from '../adapters/store/open-database.ts';
 import { SqliteOperationRepository } from '../adapters/store/operation-repository.ts';
+import { SqlitePeerRepository } from '../adapters/store/peer-repository.ts';
 import { SqliteVmRepository } from '../adapters/store/vm-repository.ts';
 import { describe } from '../core/app-error.ts';
 import { BuildRun } from '../core/builds/build-run.ts';
@@ -43,7 +45,7 @@ import { EventBus } from '../core/events/event-bus.ts';
 import { ImageService } from '../core/images/image-service.ts';
 import { planAddresses, planBridge } from '../core/networks/address-plan.ts';
 import { tableNameOf } from '../core/networks/firewall-plan.ts';
-import { NetworkService } from '../core/networks/network-service.ts';
+import { type NetworkOptions, NetworkService } from '../core/networks/network-service.ts';
 import { OperationService } from '../core/operations/operation-service.ts';
 import { ExecService } from '../core/vms/exec-service.ts';
 import { GuestConnections } from '../core/vms/guest-connections.ts';
@@ -114,6 +116,7 @@ export function compose(options: ComposeOptions): Composition {
   const database = openDatabase(paths.database);
   const images = new SqliteImageRepository(database);
   const vms = new SqliteVmRepository(database);
+  const peers = new SqlitePeerRepository(database);
   const names = new SqliteNameReservations(database);
 
   const bus = new EventBus(now);
@@ -127,7 +130,12 @@ export function compose(options: ComposeOptions): Composition {
       log.info({ operationId: id, kind, target, state, ...(error !== undefined && { err: error }) }, 'operation ended'),
   });
 
-  const network = composeNetwork(options);
+  const warn = (message: string, facts: Record<string, unknown>): void => log.warn(facts, message);
+  const network = composeNetwork(options, {
+    peers: () => peers.addresses(),
+    onChange: (tapName) => directory.tellChanged(tapName),
+    log: warn,
+  });
   const disks = createDisks({ tempDir: paths.stagingDir });
   const keys = createSshKeys({
     sshDir: paths.sshDir,
@@ -161,7 +169,6 @@ export function compose(options: ComposeOptions): Composition {
     void namedHosts.sync();
   };
   const timeouts = machineTimeouts(timeoutScale);
-  const warn = (message: string, facts: Record<string, unknown>): void => log.warn(facts, message);
   const runner = new MachineRunner({
     network,
     shell,
@@ -197,6 +204,7 @@ export function compose(options: ComposeOptions): Composition {
   const live = new LiveMachines();
   const directory = new VmDirectory({
     vms,
+    peers,
     live,
     publish,
     consolePath: (vmId) => machineFiles(join(paths.vmsDir, vmId), join(paths.machinesDir, vmId)).console,
@@ -216,6 +224,7 @@ export function compose(options: ComposeOptions): Composition {
   const vmPorts = new VmPortsService({ directory, live, publishing, probe, facts: publishingFacts, namesEnabled });
   const creation = new VmCreation({
     vms,
+    peers,
     directory,
     live,
     images: imageService,
@@ -252,6 +261,7 @@ export function compose(options: ComposeOptions): Composition {
   });
   const changes = new VmChanges({
     vms,
+    peers,
     directory,
     live,
     verbs,
@@ -262,7 +272,15 @@ export function compose(options: ComposeOptions): Composition {
     disks,
     folders: machineFolders,
   });
-  const observation = new VmObservation({ directory, live, disks, folders: machineFolders, usage: hostUsage, now });
+  const observation = new VmObservation({
+    directory,
+    live,
+    network,
+    disks,
+    folders: machineFolders,
+    usage: hostUsage,
+    now,
+  });
   const connections = new GuestConnections({ idleMs: CONNECTION_IDLE_MS });
   const execService = new ExecService({ directory, live, runner, connections });
   const leaseService = new LeaseService({
@@ -337,6 +355,7 @@ export function compose(options: ComposeOptions): Composition {
       await connections.close();
       publishing.close();
       vmService.releaseAll();
+      await network.close();
       try {
         database.close();
       } catch (error) {
@@ -383,7 +402,10 @@ export async function removeUnusedNamespace(paths: Paths, config: Config): Promi
   if (taps.length === 0) await removeNamespace({ paths });
 }
 
-function composeNetwork({ paths, config, hostAddresses }: ComposeOptions): NetworkService {
+function composeNetwork(
+  { paths, config, hostAddresses }: ComposeOptions,
+  domain: Pick<NetworkOptions, 'peers' | 'onChange' | 'log'>,
+): NetworkService {
   const { mode, bridge_name: bridgeName, cidr, dns } = config.network;
   const isolated = mode === 'isolated';
   const place = isolated
@@ -394,5 +416,7 @@ function composeNetwork({ paths, config, hostAddresses }: ComposeOptions): Netwo
     configuredDns: dns,
     refusedAddresses: isolated ? hostAddresses : [],
     throughPasta: isolated,
+    gate: new DnsNameGate(),
+    ...domain,
   });
 }

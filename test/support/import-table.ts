@@ -40,6 +40,7 @@ const ADAPTER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   forwarder: ['zod'],
   'host-facts': ['zod'],
   'host-resolver': ['zod'],
+  'name-gate': ['dns-packet'],
   names: ['unique-names-generator'],
   sources: ['semver', 'tar-stream'],
   ssh: ['ssh2', 'tar-stream'],

@@ -91,6 +91,26 @@ export async function listenInside(
   await startInside(name, [process.execPath, SOCKET_PEER, 'listen', address, String(port)], stack);
 }
 
+/** A TCP server that gives back what it gets. */
+export async function echoInside(
+  name: string,
+  { address, port }: { readonly address: string; readonly port: number },
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  await startInside(name, [process.execPath, SOCKET_PEER, 'echo', address, String(port)], stack);
+}
+
+/** Holds a connection to `echoInside` on which something always goes. @returns how it ended: an error's code. */
+export async function talkInside(
+  name: string,
+  { address, port }: { readonly address: string; readonly port: number },
+  stack: AsyncDisposableStack,
+): Promise<{ readonly ended: Promise<unknown> }> {
+  const argv = [process.execPath, SOCKET_PEER, 'talk', address, String(port)] as const;
+  const { lines } = await startInside(name, argv, stack);
+  return { ended: lines.next().then(({ value }: { value?: unknown }) => value) };
+}
+
 /** Receives datagrams. @returns the texts, in the order they came. */
 export async function receiveInside(
   name: string,
@@ -109,7 +129,7 @@ export async function sendInside(
   await runInside(name, [process.execPath, SOCKET_PEER, 'send', address, String(port), text, from]);
 }
 
-/** A UDP name server that answers every question for an address with 192.0.2.99. */
+/** A name server that answers every question for an address with 192.0.2.99. */
 export async function serveNamesInside(name: string, address: string, stack: AsyncDisposableStack): Promise<void> {
   await startInside(name, [process.execPath, SOCKET_PEER, 'names', address], stack);
 }
@@ -128,6 +148,6 @@ export async function connectInside(
 }
 
 /** Asks a name server from a namespace. @returns the address it tells, else the error's code. */
-export async function askInside(name: string, server: string): Promise<string> {
-  return (await runInside(name, [process.execPath, SOCKET_PEER, 'ask', server])).stdout.trim();
+export async function askInside(name: string, server: string, question = 'guest.example.test'): Promise<string> {
+  return (await runInside(name, [process.execPath, SOCKET_PEER, 'ask', server, question])).stdout.trim();
 }

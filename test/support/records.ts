@@ -30,7 +30,7 @@ export function vmRecord(given: Partial<VmRecord> = {}): VmRecord {
     cpus: 2,
     memoryBytes: 2 ** 30,
     diskBytes: 8 * 2 ** 30,
-    nat: false,
+    egress: 'none',
     address: '10.77.0.2',
     macAddress: '02:62:0a:4d:00:02',
     tapName: 'bngr-0000000001',

@@ -13,6 +13,8 @@ export function sampleVm(more: Partial<Vm> = {}): Vm {
     diskBytes: 8 * 2 ** 30,
     origins: { cpus: 'host', memory: 'flag', disk: 'image' },
     nat: true,
+    egress: 'open',
+    peers: [],
     address: '10.77.0.2',
     macAddress: '02:62:0a:4d:00:02',
     tapName: 'bngr-0123456789',

@@ -1,4 +1,4 @@
-/** One end of a connection, as a program of its own: `node socket-peer.ts listen|connect|sink|send|names|ask ...`. */
+/** One end of a connection, as a program of its own: `node socket-peer.ts listen|connect|echo|talk|sink|send|names|ask ...`. */
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { connect, createServer } from 'node:net';
@@ -26,6 +26,15 @@ switch (role) {
   case 'send':
     send();
     break;
+  case 'echo':
+    createServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      socket.pipe(socket);
+    }).listen(Number(rest[0]), address, () => console.log('listening'));
+    break;
+  case 'talk':
+    talk();
+    break;
   case 'names':
     serveNames();
     break;
@@ -49,6 +58,16 @@ function connectOnce(): void {
   socket.once('error', (error) => tell(errorCode(error) ?? error.message));
 }
 
+/** Says something as often as it is answered; prints `talking` after the first answer, and how it ended. */
+function talk(): void {
+  const socket = connect({ host: address, port: Number(rest[0]) });
+  socket.write('ping');
+  socket.once('data', () => console.log('talking'));
+  socket.on('data', () => setImmediate(() => socket.write('ping')));
+  socket.once('error', (error) => console.log(errorCode(error) ?? error.message));
+  socket.once('close', () => process.exit(0));
+}
+
 /** Prints each datagram as it comes. */
 function receive(): void {
   const socket = createSocket('udp4');
@@ -63,31 +82,48 @@ function send(): void {
   socket.bind(0, from, () => socket.send(text, Number(port), address, () => socket.close()));
 }
 
-/** RFC 1035, 4.1: the header and the question are given back, with one A record where an A was asked for. */
+/**
+ * Over UDP and TCP; names that begin with `long` only over TCP: over UDP their answer is cut.
+ */
 function serveNames(): void {
   const socket = createSocket('udp4');
   socket.on('message', (query, client) => {
-    const typeAt = query.indexOf(0, 12) + 1;
-    const question = query.subarray(12, typeAt + 4);
-    const answer =
-      query.readUInt16BE(typeAt) === 1
-        ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, ...ANSWER])
-        : Buffer.alloc(0);
-    const header = Buffer.alloc(12);
-    query.copy(header, 0, 0, 2);
-    header.writeUInt16BE(0x8580, 2);
-    header.writeUInt16BE(1, 4);
-    header.writeUInt16BE(answer.length > 0 ? 1 : 0, 6);
-    socket.send(Buffer.concat([header, question, answer]), client.port, client.address);
+    const isCut = query.toString('latin1', 13, 17) === 'long';
+    socket.send(answerName(query, isCut), client.port, client.address);
   });
-  socket.bind(53, address, () => console.log('listening'));
+  const server = createServer((connection) => {
+    connection.on('error', () => connection.destroy());
+    connection.once('data', (framed) => {
+      const answer = answerName(Buffer.from(framed).subarray(2), false);
+      const size = Buffer.alloc(2);
+      size.writeUInt16BE(answer.length);
+      connection.end(Buffer.concat([size, answer]));
+    });
+  });
+  socket.bind(53, address, () => server.listen(53, address, () => console.log('listening')));
+}
+
+/** RFC 1035, 4.1: the header and the question are given back, with one A record where an A was asked for. */
+function answerName(query: Buffer, isCut: boolean): Buffer {
+  const typeAt = query.indexOf(0, 12) + 1;
+  const question = query.subarray(12, typeAt + 4);
+  const answer =
+    query.readUInt16BE(typeAt) === 1 && !isCut
+      ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, ...ANSWER])
+      : Buffer.alloc(0);
+  const header = Buffer.alloc(12);
+  query.copy(header, 0, 0, 2);
+  header.writeUInt16BE(isCut ? 0x8780 : 0x8580, 2);
+  header.writeUInt16BE(1, 4);
+  header.writeUInt16BE(answer.length > 0 ? 1 : 0, 6);
+  return Buffer.concat([header, question, answer]);
 }
 
 async function ask(): Promise<void> {
   const resolver = new Resolver({ timeout: CONNECT_TIMEOUT_MS, tries: 1 });
   resolver.setServers([address]);
   try {
-    console.log((await resolver.resolve4('guest.example.test')).join(' '));
+    console.log((await resolver.resolve4(rest[0] ?? 'guest.example.test')).join(' '));
   } catch (error) {
     console.log(errorCode(error) ?? String(error));
   }

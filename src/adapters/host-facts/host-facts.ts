@@ -40,7 +40,7 @@ export class HostFactsCollector implements HostInspector {
   async inspect(request: InspectRequest, signal: AbortSignal): Promise<HostFacts> {
     const socketPath = machineFiles(request.machinesDir, join(request.machinesDir, SAMPLE_VM_ID)).agentSocket;
     const programs = await findPrograms(request.qemuPath, signal);
-    const [tunDevice, kvmDevice, features, stateDir, runtimeFact, memory, nameServers, routes, database] =
+    const [tunDevice, kvmDevice, features, stateDir, runtimeFact, memory, nameServers, routes, rulesetJson, database] =
       await Promise.all([
         probeDevice('/dev/net/tun'),
         probeDevice(KVM_DEVICE),
@@ -50,6 +50,7 @@ export class HostFactsCollector implements HostInspector {
         inspectMemory(),
         readNameServers(),
         programs.ip ? readRoutes(signal) : [],
+        programs.nft ? readRuleset(signal) : undefined,
         inspectDatabase(request.databasePath, this.#knownSchemaVersion),
       ]);
     return {
@@ -66,6 +67,7 @@ export class HostFactsCollector implements HostInspector {
       memory,
       nameServers,
       routes,
+      rulesetJson,
       database: { path: request.databasePath, fact: database },
     };
   }
@@ -148,6 +150,16 @@ async function readNameServers(): Promise<readonly string[]> {
   } catch (error) {
     // A host without the file resolves nothing: that is what the check says of an empty list.
     if (errorCode(error) !== undefined) return [];
+    throw error;
+  }
+}
+
+/** Only root is told. */
+async function readRuleset(signal: AbortSignal): Promise<string | undefined> {
+  try {
+    return (await run(['nft', '-j', 'list', 'ruleset'], { signal, timeoutMs: PROGRAM_TIMEOUT_MS })).stdout;
+  } catch (error) {
+    if (error instanceof ProcessError && error.failure !== 'aborted') return undefined;
     throw error;
   }
 }

@@ -4,17 +4,30 @@ import { ProcessError, run } from '../../host/process.ts';
 
 const TRIAL_TIMEOUT_MS = 10_000;
 
-/** What banger's own table is made of: an ingress chain per device (Linux 5.10), refusals, address translation. */
-const TRIAL_RULESET = `table inet trial {
-  set guests { type ipv4_addr; elements = { 192.0.2.1 } }
+/**
+ * What banger's own tables are made of: an ingress chain per device, sets that forget,  counters by address, refusals, redirection and address translation.
+ */
+const TRIAL_RULESET = `table netdev trial {
   chain from_lo {
     type filter hook ingress device "lo" priority filter; policy drop;
-    ip saddr @guests accept
+    arp saddr ip 192.0.2.1 accept
   }
+}
+table inet trial {
+  set guests { type ipv4_addr; elements = { 192.0.2.1 } }
+  set learned { type ipv4_addr . ipv4_addr; flags dynamic,timeout; size 16; }
+  counter refused { packets 0 bytes 0 }
+  map refused_by { type ipv4_addr : counter; elements = { 192.0.2.1 : "refused" } }
   chain forward {
     type filter hook forward priority filter; policy accept;
     ct state established,related accept
+    ip saddr . ip daddr @learned update @learned { ip saddr . ip daddr timeout 1h } accept
+    counter name ip saddr map @refused_by
     ip saddr @guests reject with icmpx admin-prohibited
+  }
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+    ip saddr @guests udp dport 53 redirect to :5378
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, abortCause, describe } from '../../core/app-error.ts';
 import { planRemoval } from '../../core/networks/firewall-plan.ts';
-import type { BridgePlan, HostNetwork, NetworkPort } from '../../core/networks/ports.ts';
+import type { BridgePlan, HostNetwork, NetworkEvents, NetworkPort } from '../../core/networks/ports.ts';
 import { Undo } from '../../core/undo.ts';
 import {
   bridgeMacAddress,
@@ -16,6 +16,7 @@ import {
 } from './commands.ts';
 import { type LinkFacts, parseLinks, parseRoutes } from './ip-json.ts';
 import { findConflict } from './network-conflict.ts';
+import { watchNetwork } from './network-watch.ts';
 import { hostNameServers, NAMESPACE_NAME_SERVER } from './resolver.ts';
 import { runTool } from './tool.ts';
 
@@ -47,6 +48,12 @@ export class LinuxNetwork implements HostNetwork {
     this.#place = place;
   }
 
+  /**
+   * Two settings beside forwarding. Ports are isolated, so a guest's question for another's MAC reaches nobody: the bridge
+   * answers it, for everybody, with its own (RFC 3069; proxy_arp_pvlan in the kernel's ip-sysctl), and what guests send
+   * each other goes by way of the rules. And every refusal is told in our own namespace, not one a second
+   * (icmp_ratelimit): a guest that was not told waits for minutes. The host's own limit stays as it is.
+   */
   async ensureBridge(plan: BridgePlan, signal: AbortSignal): Promise<void> {
     const links = await readLinks(signal);
     const existing = links.find((link) => link.name === plan.bridgeName);
@@ -57,6 +64,8 @@ export class LinuxNetwork implements HostNetwork {
       await createBridge(plan, links, signal);
     }
     await enableForwarding();
+    await writeSetting(`conf/${plan.bridgeName}/proxy_arp_pvlan`, '1');
+    if (this.#place.mode === 'isolated') await writeSetting('icmp_ratelimit', '0');
   }
 
   async addTap(port: NetworkPort, bridgeName: string, signal: AbortSignal): Promise<void> {
@@ -80,6 +89,14 @@ export class LinuxNetwork implements HostNetwork {
     await runTool(['nft', '-f', '-'], { input: ruleset, signal });
   }
 
+  async readRuleset(): Promise<string> {
+    return (await runTool(['nft', '-j', 'list', 'ruleset'])).stdout;
+  }
+
+  watch(tableName: string, events: NetworkEvents, signal: AbortSignal): Promise<void> {
+    return watchNetwork(tableName, events, signal);
+  }
+
   async hasBridge(bridgeName: string): Promise<boolean> {
     return (await readLinks()).some((link) => link.name === bridgeName && link.kind === 'bridge');
   }
@@ -92,7 +109,7 @@ export class LinuxNetwork implements HostNetwork {
   async removeAll(bridgeName: string, tableName: string): Promise<void> {
     if (this.#place.mode === 'isolated') return this.#place.removeNamespace();
     const removal = new Undo();
-    removal.add(`the nftables table ${tableName}`, async () => {
+    removal.add(`the nftables tables ${tableName}`, async () => {
       await runTool(['nft', '-f', '-'], { input: planRemoval(tableName) });
     });
     removal.add(`bridge ${bridgeName}`, () => deleteLink(bridgeName));
@@ -151,6 +168,16 @@ async function createBridge(plan: BridgePlan, links: readonly LinkFacts[], signa
     await ipBatch(createBridgeBatch(plan), signal);
   } catch (error) {
     throw await undo.after(error);
+  }
+}
+
+/** @throws AppError NETWORK_UNAVAILABLE. */
+async function writeSetting(name: string, value: string): Promise<void> {
+  const path = `/proc/sys/net/ipv4/${name}`;
+  try {
+    await writeFile(path, `${value}\n`);
+  } catch (error) {
+    throw new AppError('NETWORK_UNAVAILABLE', `${path} could not be written: ${describe(error)}`, { cause: error });
   }
 }
 

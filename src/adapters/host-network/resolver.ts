@@ -1,6 +1,6 @@
 /** The name servers of this host, as far as a guest can use them. */
 import { readFile } from 'node:fs/promises';
-import { parseIpv4 } from '../../core/networks/ipv4.ts';
+import { parseIpv4 } from '../../contracts/ipv4.ts';
 import { hasCode } from '../../host/error-code.ts';
 
 /** Where pasta answers for the host's own resolver (`--dns-forward`), in banger's namespace. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { egressSchema } from '../../contracts/egress.ts';
 import { ENGINE_NAMES, vmOriginsSchema } from '../../contracts/vm.ts';
 import { workspaceSchema } from '../../contracts/workspace.ts';
 import { AppError } from '../../core/app-error.ts';
@@ -32,7 +33,7 @@ const rowSchema = z
     cpus: z.number(),
     memory_bytes: z.number(),
     disk_bytes: z.number(),
-    nat: flagSchema,
+    egress: egressSchema,
     address: z.string(),
     mac_address: z.string(),
     tap_name: z.string(),
@@ -57,7 +58,7 @@ const rowSchema = z
     cpus: row.cpus,
     memoryBytes: row.memory_bytes,
     diskBytes: row.disk_bytes,
-    nat: row.nat,
+    egress: row.egress,
     address: row.address,
     macAddress: row.mac_address,
     tapName: row.tap_name,
@@ -193,7 +194,7 @@ function toRow(record: VmRecord): z.input<typeof rowSchema> {
     cpus: record.cpus,
     memory_bytes: record.memoryBytes,
     disk_bytes: record.diskBytes,
-    nat: record.nat ? 1 : 0,
+    egress: record.egress,
     address: record.address,
     mac_address: record.macAddress,
     tap_name: record.tapName,

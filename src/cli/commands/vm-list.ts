@@ -28,7 +28,7 @@ export function vmList(command: Command, cli: Cli): void {
         { title: 'CPUS', align: 'right', leaveOut: 2 },
         { title: 'MEMORY', align: 'right', leaveOut: 3 },
         { title: 'DISK', align: 'right', leaveOut: 4 },
-        { title: 'NAT', leaveOut: 5 },
+        { title: 'EGRESS', leaveOut: 5 },
         { title: 'CREATED', leaveOut: 1 },
       ],
       vms.map((vm) => [
@@ -39,7 +39,7 @@ export function vmList(command: Command, cli: Cli): void {
         String(vm.cpus),
         formatSize(vm.memoryBytes),
         formatSize(vm.diskBytes),
-        vm.nat ? 'yes' : 'no',
+        vm.egress.replace(/:.*/, ''),
         formatAge(vm.createdAt, now),
       ]),
     );

@@ -8,7 +8,9 @@ export function vmShow(command: Command, cli: Cli): void {
     .argument('<names...>', 'names, beginnings of ids, or patterns such as "web-*"')
     .addHelpText('after', '\nWith --json an object, or an array of them where several VMs are asked for.')
     .action(async (names: readonly string[]) => {
-      const vms = await chosenVms(cli, names);
+      const chosen = await chosenVms(cli, names);
+      // One by one: only so they tell what befell them on the network.
+      const vms = await Promise.all(chosen.map(({ name }) => cli.session.call('vmShow', { params: { name } })));
       const [only] = vms;
       if (cli.output.json) {
         if (only) cli.output.printJson(vms.length === 1 ? only : vms);

@@ -110,7 +110,7 @@ export class BuildService {
 
   /** A build reaches the outside always: it installs packages. */
   #machineSpec(source: Image): ReturnType<typeof resolveSpec> {
-    return resolveSpec({ nat: true, start: true, ephemeral: true, leased: false }, source, {
+    return resolveSpec({ egress: 'open', peers: [], start: true, ephemeral: true, leased: false }, source, {
       ...this.#deps.defaults,
       diskBytes: undefined,
     });

@@ -7,9 +7,10 @@ import { formatSize } from '../../contracts/size.ts';
 import type { EngineName } from '../../contracts/vm.ts';
 import { AppError } from '../app-error.ts';
 import { planAddresses } from '../networks/address-plan.ts';
-import { overlaps, parseCidr } from '../networks/ipv4.ts';
+import { overlaps, parseCidr } from '../../contracts/ipv4.ts';
 import { checkEngines, type EngineFact } from './engine-checks.ts';
 import { type HostProgram, neededGroups } from './host-programs.ts';
+import { findObstacles } from './other-firewalls.ts';
 import type { DeviceState, FeatureFact, HostFacts, RouteFact } from './ports.ts';
 
 const GIB = 2 ** 30;
@@ -64,7 +65,7 @@ export function judgeHost(request: CheckRequest, facts: HostFacts): DoctorCheck[
     ...(bootsGuests ? [checkMemory(request, facts)] : []),
     checkDatabase(facts),
     checkNameServers(request, facts),
-    ...(bootsGuests ? [checkNetwork(request, facts)] : []),
+    ...(bootsGuests ? [checkNetwork(request, facts), ...checkOtherFirewalls(request, facts)] : []),
     ...(bootsGuests && request.names ? [checkGuestNames(request.names)] : []),
   ];
 }
@@ -300,6 +301,22 @@ function findOverlap(request: CheckRequest, facts: HostFacts): RouteFact | undef
     const matters = mode === 'host' ? device !== bridgeName : device === uplink;
     return matters && ours !== undefined && theirs !== undefined && overlaps(ours, theirs);
   });
+}
+
+/** In mode `isolated` guests' packets leave as pasta's, which no rule about forwarding meets. */
+function checkOtherFirewalls(request: CheckRequest, { rulesetJson }: HostFacts): DoctorCheck[] {
+  const { mode, bridge_name: bridgeName } = request.config.config.network;
+  if (mode !== 'host' || rulesetJson === undefined) return [];
+  const name = 'other-firewalls';
+  const obstacles = findObstacles(rulesetJson, bridgeName, /^banger_[0-9a-f]{8}$/);
+  if (obstacles.length === 0) return [ok(name, 'No rule of another firewall stops what guests may reach')];
+  return obstacles.map(({ owner, chain, what, fix }) =>
+    warning(
+      name,
+      `Guests reach nothing outside: ${owner} stops what they send, or the answers, in ${chain} (${what})`,
+      fix.join(' && '),
+    ),
+  );
 }
 
 /** Names are asked for by the user: that they were not is nothing to mend. */

@@ -53,6 +53,8 @@ export interface HostFacts {
   readonly memory: { readonly totalBytes: number; readonly availableBytes: number };
   readonly nameServers: readonly string[];
   readonly routes: readonly RouteFact[];
+  /** What `nft -j list ruleset` tells; undefined where it tells nothing. */
+  readonly rulesetJson: string | undefined;
   readonly database: { readonly path: string; readonly fact: DatabaseFact };
 }
 

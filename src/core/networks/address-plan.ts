@@ -1,6 +1,6 @@
 /** Who has which address in banger's network. Pure. */
 import { AppError } from '../app-error.ts';
-import { type Cidr, formatIpv4, maskOf, networkOf, overlaps, parseCidr, parseIpv4 } from './ipv4.ts';
+import { type Cidr, formatIpv4, maskOf, networkOf, overlaps, parseCidr, parseIpv4 } from '../../contracts/ipv4.ts';
 import type { BridgePlan } from './ports.ts';
 
 export interface AddressPlan {

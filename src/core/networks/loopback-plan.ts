@@ -2,7 +2,7 @@
 import { LOOPBACK_NETWORK } from '../../contracts/forwarding.ts';
 import { AppError } from '../app-error.ts';
 import { planAddresses } from './address-plan.ts';
-import { type Cidr, formatIpv4, networkOf, parseCidr, parseIpv4 } from './ipv4.ts';
+import { type Cidr, formatIpv4, networkOf, parseCidr, parseIpv4 } from '../../contracts/ipv4.ts';
 
 /** What sets one instance apart from another. */
 export interface LoopbackInstance {

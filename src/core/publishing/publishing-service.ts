@@ -5,7 +5,7 @@ import { describe } from '../app-error.ts';
 import type { AgentLink } from '../vms/agent-link.ts';
 import type { LiveMachines } from '../vms/live-machines.ts';
 import type { VmDirectory } from '../vms/vm-directory.ts';
-import { Pacer } from './pacer.ts';
+import { Pacer } from '../pacer.ts';
 import type { Forwarder } from './ports.ts';
 import { hostAddressOf, planForwarding, portsToPublish, type PublishingFacts, refusalOf } from './publishing-plan.ts';
 

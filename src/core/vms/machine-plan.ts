@@ -1,6 +1,7 @@
 /** From a request to a record: every default resolved, every limit checked, nothing made. Pure. */
 import type { Config } from '../../contracts/config.ts';
 import { defaultCpus, defaultMemoryBytes } from '../../contracts/vm-defaults.ts';
+import { canonicalEgress } from '../../contracts/egress.ts';
 import { MIN_MEMORY_BYTES, type CreateVmRequest, type VmOrigins } from '../../contracts/vm.ts';
 import type { Image } from '../../contracts/image.ts';
 import { formatSize } from '../../contracts/size.ts';
@@ -36,7 +37,7 @@ export interface ResolvedSpec {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
-  readonly nat: boolean;
+  readonly egress: string;
   readonly ephemeral: boolean;
   readonly origins: VmOrigins;
   readonly leased: boolean;
@@ -56,7 +57,7 @@ export function resolveSpec(request: CreateVmRequest, image: Image, defaults: Vm
     cpus: request.cpus ?? defaults.cpus,
     memoryBytes: Math.max(request.memoryBytes ?? defaults.memoryBytes, MIN_MEMORY_BYTES),
     diskBytes: request.diskBytes ?? Math.max(defaults.diskBytes ?? 0, image.sizeBytes),
-    nat: request.nat,
+    egress: egressOf(request) ?? 'none',
     ephemeral: request.ephemeral,
     origins: {
       cpus: request.cpus === undefined ? defaults.origins.cpus : 'flag',
@@ -66,6 +67,12 @@ export function resolveSpec(request: CreateVmRequest, image: Image, defaults: Vm
     leased: request.leased,
     workspace: request.workspace,
   };
+}
+
+/** @returns undefined where the request says nothing of it. */
+export function egressOf({ nat, egress }: Pick<CreateVmRequest, 'nat' | 'egress'>): string | undefined {
+  if (egress !== undefined) return canonicalEgress(egress);
+  return nat === undefined ? undefined : nat ? 'open' : 'none';
 }
 
 function diskOrigin(request: CreateVmRequest, image: Image, { diskBytes }: VmDefaults): VmOrigins['disk'] {

@@ -11,7 +11,8 @@ export interface VmRecord {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
-  readonly nat: boolean;
+  /** What it may reach outside, as `readEgress` takes it. */
+  readonly egress: string;
   readonly address: string;
   readonly macAddress: string;
   readonly tapName: string;
@@ -51,6 +52,16 @@ export interface VmRepository {
   rename(id: string, name: string): VmRecord;
   delete(id: string): void;
   usingImage(imageId: string): readonly VmRecord[];
+}
+
+/** Which VMs may talk to each other. Always both ways; gone with either VM. */
+export interface PeerRepository {
+  /** Names of a VM's peers, in order, by the VM's id; a VM that has none is left out. */
+  names(): ReadonlyMap<string, readonly string[]>;
+  /** The addresses of each two. */
+  addresses(): readonly (readonly [string, string])[];
+  /** Makes these, and no others, a VM's peers. */
+  set(vmId: string, peerIds: readonly string[]): void;
 }
 
 /** Names of images being made: taken before the work starts, given back when it ends either way. */

@@ -8,7 +8,9 @@ import type { OperationContext } from '../operations/operation-context.ts';
 import type { OperationService } from '../operations/operation-service.ts';
 import { hostnameFiles } from './guest-identity.ts';
 import type { Disks, MachineFolders } from './ports.ts';
-import type { VmRecord } from './repository.ts';
+import { egressOf } from './machine-plan.ts';
+import { peerIdsOf } from './peer-ids.ts';
+import type { PeerRepository, VmRecord } from './repository.ts';
 import type { VerbRunner } from './verb-runner.ts';
 import { removeVm, type VmRemovalDependencies } from './vm-removal.ts';
 
@@ -17,6 +19,7 @@ export interface VmChangesDependencies extends VmRemovalDependencies {
   readonly operations: OperationService;
   readonly images: ImageService;
   readonly network: NetworkService;
+  readonly peers: PeerRepository;
   readonly disks: Disks;
   readonly folders: MachineFolders;
 }
@@ -44,13 +47,18 @@ export class VmChanges {
     const record = directory.record(name);
     directory.allow('set', record);
     const { state } = directory.view(record);
-    const changes = planChanges(record, request, state === 'running');
+    const peerIds = peerIdsOf(directory, request.peers ?? [], record.name);
+    const changes = planChanges({ record, peers: directory.peersOf(record) }, request, state === 'running');
     const plan = { kind: 'vm.set', state, stages: changes.map(({ what }) => what), needed: true } as const;
-    return this.#deps.verbs.run(record, plan, (context) => this.#change(record, changes, context));
+    return this.#deps.verbs.run(record, plan, (context) => this.#change(record, { changes, peerIds }, context));
   }
 
-  async #change(record: VmRecord, changes: readonly VmChange[], context: OperationContext): Promise<SetVmResult> {
-    const { vms, directory, disks, folders, network } = this.#deps;
+  async #change(
+    record: VmRecord,
+    { changes, peerIds }: { readonly changes: readonly VmChange[]; readonly peerIds: readonly string[] },
+    context: OperationContext,
+  ): Promise<SetVmResult> {
+    const { vms, peers, directory, disks, folders, network } = this.#deps;
     let changed = record;
     for (const change of changes) {
       await context.stage(change.what, async ({ signal, note }) => {
@@ -61,8 +69,11 @@ export class VmChanges {
         if (change.what === 'disk' && change.takesEffect === 'now') {
           await disks.grow(folders.locate(record.id).diskPath, next.diskBytes, signal);
         }
-        if (change.what === 'nat' && this.#deps.live.get(record.id))
-          await network.setNat(record.tapName, next.nat, signal);
+        if (change.what === 'egress') await network.setEgress(record.tapName, next.egress, signal);
+        if (change.what === 'peers') {
+          peers.set(record.id, peerIds);
+          await network.refreshPeers(signal);
+        }
         note(`${inWords(change, change.from)} to ${inWords(change, change.to)}, ${effect(change)}`);
       });
     }
@@ -162,15 +173,25 @@ function assertNoShrink(record: VmRecord, diskBytes: number): void {
 }
 
 /** What is asked for and is not so already. Pure. */
-export function planChanges(record: VmRecord, request: SetVmRequest, isRunning: boolean): readonly VmChange[] {
+export function planChanges(
+  { record, peers }: { readonly record: VmRecord; readonly peers: readonly string[] },
+  request: SetVmRequest,
+  isRunning: boolean,
+): readonly VmChange[] {
   const later = isRunning ? 'next start' : 'now';
+  const askedPeers = request.peers && namesInWords(request.peers);
   const asked = [
     { what: 'cpus', from: record.cpus, to: request.cpus, takesEffect: later },
     { what: 'memory', from: record.memoryBytes, to: request.memoryBytes, takesEffect: later },
     { what: 'disk', from: record.diskBytes, to: request.diskBytes, takesEffect: later },
-    { what: 'nat', from: record.nat, to: request.nat, takesEffect: 'now' },
+    { what: 'egress', from: record.egress, to: egressOf(request), takesEffect: 'now' },
+    { what: 'peers', from: namesInWords(peers), to: askedPeers, takesEffect: 'now' },
   ] as const;
   return asked.flatMap(({ to, ...change }) => (to === undefined || to === change.from ? [] : [{ ...change, to }]));
+}
+
+function namesInWords(names: readonly string[]): string {
+  return names.length === 0 ? 'none' : [...new Set(names)].toSorted().join(', ');
 }
 
 function withChange(record: VmRecord, { what, to }: VmChange): VmRecord {
@@ -182,13 +203,15 @@ function withChange(record: VmRecord, { what, to }: VmChange): VmRecord {
       return { ...record, memoryBytes: Number(to), origins: { ...origins, memory: 'flag' } };
     case 'disk':
       return { ...record, diskBytes: Number(to), origins: { ...origins, disk: 'flag' } };
-    case 'nat':
-      return { ...record, nat: to === true };
+    case 'egress':
+      return { ...record, egress: String(to) };
+    case 'peers':
+      return record;
   }
 }
 
-function inWords({ what }: VmChange, value: number | boolean): string {
-  if (typeof value === 'boolean') return value ? 'on' : 'off';
+function inWords({ what }: VmChange, value: number | string): string {
+  if (typeof value === 'string') return value;
   return what === 'cpus' ? String(value) : formatSize(value);
 }
 

@@ -14,11 +14,13 @@ import { planRecord, type ResolvedSpec, resolveSpec, type VmDefaults } from './m
 import { BOOT_STAGES, type MachineRunner } from './machine-runner.ts';
 import type { ChosenEngine, Engines } from './engine.ts';
 import type { Disks, MachineFolders, SshKeys } from './ports.ts';
-import type { VmRecord, VmRepository } from './repository.ts';
+import { peerIdsOf } from './peer-ids.ts';
+import type { PeerRepository, VmRecord, VmRepository } from './repository.ts';
 import type { VmDirectory } from './vm-directory.ts';
 
 export interface VmCreationDependencies {
   readonly vms: VmRepository;
+  readonly peers: PeerRepository;
   readonly directory: VmDirectory;
   readonly live: LiveMachines;
   readonly images: ImageService;
@@ -52,7 +54,7 @@ export class VmCreation {
     request: CreateVmRequest,
     start: (record: VmRecord, chosen: ChosenEngine, context: OperationContext) => Promise<void>,
   ): Promise<Operation> {
-    const { images, engines, disks, keys, folders, directory, hostFiles } = this.#deps;
+    const { images, engines, disks, keys, folders, directory, hostFiles, peers } = this.#deps;
     const { name } = request;
     const held = await images.hold(this.#imageName(request), `creation of VM ${name ?? ''}`.trim());
     try {
@@ -65,10 +67,12 @@ export class VmCreation {
       const synced = await hostFiles.read();
       const hostKey = await keys.generateHostKey();
       const facts = { id, image, spec, engine: chosen.engine.name, hostPublicKey: hostKey.publicKey };
+      const peerIds = peerIdsOf(directory, request.peers, name);
       const record = this.#reserve(name, facts);
       directory.hold(id, 'creating');
       const stages = ['clone', 'personalise', ...(request.start ? BOOT_STAGES : [])];
       try {
+        peers.set(record.id, peerIds);
         return this.#deps.operations.start({ kind: 'vm.create', target: record.name, stages }, (context) =>
           this.#make(
             record,

@@ -4,17 +4,19 @@ import { AppError } from '../app-error.ts';
 import { nameHint } from '../name-hint.ts';
 import type { LiveMachines } from './live-machines.ts';
 import type { MachineShape } from './ports.ts';
-import type { VmRecord, VmRepository } from './repository.ts';
+import type { PeerRepository, VmRecord, VmRepository } from './repository.ts';
 import { allowVerb, busy, interrupts, type VmVerb } from './vm-state.ts';
 
 export interface VmDirectoryOptions {
   readonly vms: VmRepository;
+  readonly peers: Pick<PeerRepository, 'names'>;
   readonly live: LiveMachines;
   readonly publish: (event: Omit<ResourceEvent, 'at'>) => void;
   readonly consolePath: (vmId: string) => string;
 }
 
-type RecordedVm = Omit<Vm, 'state'>;
+type RecordedVm = Omit<Vm, 'state' | 'peers'>;
+type PeerNames = ReturnType<PeerRepository['names']>;
 
 /**
  * What is known of every VM: its record, whether it runs, what is being done to it, why it failed. Records are durable;
@@ -22,6 +24,7 @@ type RecordedVm = Omit<Vm, 'state'>;
  */
 export class VmDirectory {
   readonly #vms: VmRepository;
+  readonly #peers: VmDirectoryOptions['peers'];
   readonly #live: LiveMachines;
   readonly #publish: VmDirectoryOptions['publish'];
   readonly #consolePath: VmDirectoryOptions['consolePath'];
@@ -33,18 +36,25 @@ export class VmDirectory {
   /** VMs whose machine may run without us having it, each with the reason: nothing of theirs may be touched. */
   readonly #setAside = new Map<string, AppError>();
 
-  constructor({ vms, live, publish, consolePath }: VmDirectoryOptions) {
+  constructor({ vms, peers, live, publish, consolePath }: VmDirectoryOptions) {
     this.#vms = vms;
+    this.#peers = peers;
     this.#live = live;
     this.#publish = publish;
     this.#consolePath = consolePath;
   }
 
   list(): readonly Vm[] {
+    const peers = this.#peers.names();
     return this.#vms
       .list()
       .filter((record) => !record.transient)
-      .map((record) => this.view(record));
+      .map((record) => this.#view(record, { when: 'now', peers }));
+  }
+
+  /** Names of the VMs that a VM may talk to, in order. */
+  peersOf(record: Pick<VmRecord, 'id'>): readonly string[] {
+    return this.#peers.names().get(record.id) ?? [];
   }
 
   get(name: string): Vm {
@@ -63,10 +73,14 @@ export class VmDirectory {
 
   /** @param when `settled`: as it will be once the operation that works on it has ended. */
   view(record: VmRecord, when: 'now' | 'settled' = 'now'): Vm {
+    return this.#view(record, { when, peers: this.#peers.names() });
+  }
+
+  #view(record: VmRecord, { when, peers }: { readonly when: 'now' | 'settled'; readonly peers: PeerNames }): Vm {
     const live = this.#live.get(record.id);
     const reason = this.#setAside.get(record.id)?.message ?? this.#failures.get(record.id);
     const state = (when === 'now' && this.#busy.get(record.id)) || this.#settledState(record);
-    const vm: Vm = { ...this.#recorded(record), state };
+    const vm: Vm = { ...this.#recorded(record), peers: [...(peers.get(record.id) ?? [])], state };
     if (reason !== undefined) vm.stateReason = reason;
     if (!live) return vm;
     const agent = live.agent.welcome?.agent;
@@ -93,7 +107,8 @@ export class VmDirectory {
       memoryBytes: record.memoryBytes,
       diskBytes: record.diskBytes,
       origins: record.origins,
-      nat: record.nat,
+      nat: record.egress !== 'none',
+      egress: record.egress,
       address: record.address,
       macAddress: record.macAddress,
       tapName: record.tapName,
@@ -165,6 +180,12 @@ export class VmDirectory {
     this.#busy.delete(record.id);
     this.#failures.delete(record.id);
     this.tell(record, 'deleted');
+  }
+
+  /** Something that befell a VM's TAP is another now; of a build's VM nobody is told. */
+  tellChanged(tapName: string): void {
+    const record = this.#vms.list().find((candidate) => candidate.tapName === tapName);
+    if (record && !record.transient) this.tell(record, 'updated');
   }
 
   tell(record: Pick<VmRecord, 'name'>, change: ResourceEvent['change']): void {

@@ -43,7 +43,7 @@ export function vmHandlers(
   return {
     vmList: () => [...vms.list()],
     vmCreate: ({ body }) => leases.create(body),
-    vmShow: ({ params }) => vms.get(params.name),
+    vmShow: ({ params }) => observation.show(params.name),
     vmStart: ({ params }) => vms.start(params.name),
     vmStop: ({ params }) => vms.stop(params.name),
     vmRestart: ({ params }) => vms.restart(params.name),

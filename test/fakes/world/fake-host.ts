@@ -61,6 +61,8 @@ export function fakeNetwork(host: FakeHost): HostNetwork {
     addTap: (port) => Promise.resolve(void host.taps.add(port.tapName)),
     removeTap: (tapName) => Promise.resolve(void host.taps.delete(tapName)),
     applyRuleset: () => Promise.resolve(),
+    readRuleset: () => Promise.resolve('{"nftables": []}'),
+    watch: () => new Promise(() => undefined),
     hasBridge: () => Promise.resolve(host.taps.size > 0),
     listTaps: () => Promise.resolve([...host.taps]),
     removeAll: () => Promise.resolve(host.taps.clear()),

@@ -7,6 +7,7 @@ import { MIGRATIONS } from '../../../src/adapters/store/migrations/all-migration
 import { SqliteNameReservations } from '../../../src/adapters/store/name-reservations.ts';
 import { openDatabase } from '../../../src/adapters/store/open-database.ts';
 import { SqliteOperationRepository } from '../../../src/adapters/store/operation-repository.ts';
+import { SqlitePeerRepository } from '../../../src/adapters/store/peer-repository.ts';
 import { SqliteVmRepository } from '../../../src/adapters/store/vm-repository.ts';
 import { configSchema } from '../../../src/contracts/config.ts';
 import { BuildRun } from '../../../src/core/builds/build-run.ts';
@@ -83,6 +84,8 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
   const watch = <Port extends object>(name: string, port: Port): Port => faults.watch(name, port, RELEASES);
   const images = new SqliteImageRepository(database);
   const vms = watch('vms', new SqliteVmRepository(database));
+  const storedPeers = new SqlitePeerRepository(database);
+  const peers = watch('peers', storedPeers);
   const names = watch('names', new SqliteNameReservations(database));
   const operations = new OperationService({
     repository: new SqliteOperationRepository(database, (problem) => unexpected.push(problem)),
@@ -99,6 +102,10 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
     configuredDns: undefined,
     refusedAddresses: [],
     throughPasta: false,
+    gate: { port: 5378, open: () => Promise.resolve(), close: () => Promise.resolve() },
+    peers: () => peers.addresses(),
+    onChange: () => undefined,
+    log: () => undefined,
   });
   const disks = watch('disks', fakeDisks());
   const keys = watch('keys', fakeKeys(host));
@@ -154,10 +161,17 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
     origins: { cpus: 'host', memory: 'host' } as const,
   };
   const live = new LiveMachines();
-  const directory = new VmDirectory({ vms, live, publish, consolePath: (vmId) => `/vms/${vmId}/console.log` });
+  const directory = new VmDirectory({
+    vms,
+    peers: storedPeers,
+    live,
+    publish,
+    consolePath: (vmId) => `/vms/${vmId}/console.log`,
+  });
   const verbs = new VerbRunner(operations, directory);
   const creation = new VmCreation({
     vms,
+    peers,
     directory,
     live,
     images: imageService,
@@ -190,6 +204,7 @@ export function makeWorld(dir: string, faults = new FaultPoints(), defaultImageN
   });
   const changes = new VmChanges({
     vms,
+    peers,
     directory,
     live,
     verbs,

@@ -152,6 +152,7 @@ describe('vm run', () => {
       memoryBytes: 2 * 2 ** 30,
       diskBytes: 10 * 2 ** 30,
       nat: true,
+      peers: [],
       start: true,
       ephemeral: false,
       leased: false,

@@ -76,6 +76,7 @@ async function makeGuests() {
   };
   const directory = new VmDirectory({
     vms: vms as never,
+    peers: { names: () => new Map() },
     live,
     publish: () => undefined,
     consolePath: () => '/console',

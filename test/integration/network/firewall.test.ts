@@ -27,6 +27,7 @@ const bridge = planBridge(planAddresses('10.77.0.0/20'), 'banger0');
 const options = {
   tableName: 'banger_0a1b2c3d',
   nameServers: ['169.254.1.1'],
+  gatePort: 5378,
   refusedAddresses: ['198.51.100.9'],
   throughPasta: false,
 };
@@ -34,12 +35,12 @@ const OUTSIDE = '198.51.100.1';
 const UPLINK = '198.51.100.2';
 const REFUSED_AT_ONCE = 'EHOSTUNREACH';
 
-function portOf(tapName: string, address: string, nat: boolean): NetworkPort {
-  return { tapName, address, macAddress: macAddressOf(address), nat };
+function portOf(tapName: string, address: string, egress: string): NetworkPort {
+  return { tapName, address, macAddress: macAddressOf(address), egress };
 }
 
-const openPort = portOf('tap-open', '10.77.0.2', true);
-const shutPort = portOf('tap-shut', '10.77.0.3', false);
+const openPort = portOf('tap-open', '10.77.0.2', 'open');
+const shutPort = portOf('tap-shut', '10.77.0.3', 'none');
 
 describeInNamespaces('the firewall, with real sockets', () => {
   const stack = new AsyncDisposableStack();
@@ -49,7 +50,7 @@ describeInNamespaces('the firewall, with real sockets', () => {
   let shut = '';
 
   async function applyRules(ports: readonly NetworkPort[]): Promise<void> {
-    await runInside(router, ['nft', '-f', '-'], { input: planRuleset(bridge, ports, options) });
+    await runInside(router, ['nft', '-f', '-'], { input: planRuleset(bridge, { ports, peers: [] }, options) });
   }
 
   /** A guest as it looks from the router: an interface with a TAP's name, one end of a pair. */
@@ -145,8 +146,8 @@ describeInNamespaces('the firewall, with real sockets', () => {
 
     /** Our rules without the check of each TAP: shows that a test's attack would work. */
     async function applyWithoutIngress(): Promise<void> {
-      const text = planRuleset(bridge, [openPort, shutPort], options);
-      const weak = text.replaceAll(/ {2}chain from_tap_\w+ \{[^}]*\}\n/g, '');
+      const text = planRuleset(bridge, { ports: [openPort, shutPort], peers: [] }, options);
+      const weak = text.replaceAll(/ {2}chain from_tap_\w+ \{\n.*?\n {2}\}\n/gs, '');
       expect(weak).not.toContain('ingress');
       await runInside(router, ['nft', '-f', '-'], { input: weak });
     }
@@ -216,6 +217,27 @@ describeInNamespaces('the firewall, with real sockets', () => {
     );
   });
 
+  it('hears no ARP from an address that is not the guest’s', async () => {
+    const borrowed = '10.77.0.77';
+    const heard = async (): Promise<string> =>
+      (await runInside(router, ['ip', 'neigh', 'show', 'to', borrowed])).stdout;
+    await ipBatch(shut, `addr add ${borrowed}/32 dev eth0`);
+    const ask = async (): Promise<void> => {
+      await ipBatch(shut, 'neigh flush dev eth0');
+      await sendInside(shut, { address: bridge.gateway, port: 99, from: borrowed, text: 'who has the gateway' });
+      // What comes after it on the same way has passed, so it has too.
+      expect(await connectInside(router, { address: shutPort.address, port: 80 })).toBe(`hello ${bridge.gateway}`);
+    };
+    await runInside(router, ['nft', '-f', '-'], { input: planRemoval(options.tableName) });
+    await ask();
+    expect(await heard()).toContain(shutPort.macAddress);
+    await ipBatch(router, 'neigh flush dev banger0');
+    await applyRules([openPort, shutPort]);
+    await ask();
+    expect(await heard()).not.toContain(shutPort.macAddress);
+    await ipBatch(shut, `addr del ${borrowed}/32 dev eth0`, 'neigh flush dev eth0');
+  });
+
   it('drops IPv6 from guests', async () => {
     await ipBatch(router, `addr add fd00:77::1/64 dev ${bridge.bridgeName} nodad`);
     await ipBatch(open, `addr add fd00:77::2/64 dev eth0 nodad`);
@@ -230,8 +252,8 @@ describeInNamespaces('the firewall, with real sockets', () => {
   it('takes NAT away and gives it, and leaves other tables as they are', async () => {
     const other = await runInside(router, ['nft', 'list', 'table', 'inet', 'other']);
     await applyRules([
-      { ...openPort, nat: false },
-      { ...shutPort, nat: true },
+      { ...openPort, egress: 'none' },
+      { ...shutPort, egress: 'open' },
     ]);
     expect(await connectInside(open, { address: OUTSIDE, port: 80 })).toBe(REFUSED_AT_ONCE);
     expect(await connectInside(shut, { address: OUTSIDE, port: 80 })).toBe(`hello ${UPLINK}`);
@@ -243,7 +265,7 @@ describeInNamespaces('the firewall, with real sockets', () => {
   it('replaces the table whole or not at all', async () => {
     const listed = async (): Promise<string> => (await runInside(router, ['nft', 'list', 'ruleset'])).stdout;
     const before = await listed();
-    const broken = planRuleset(bridge, [], options).replace(/}\n$/, '  nonsense\n}\n');
+    const broken = planRuleset(bridge, { ports: [], peers: [] }, options).replace(/}\n$/, '  nonsense\n}\n');
     await expect(runInside(router, ['nft', '-f', '-'], { input: broken })).rejects.toThrow(/syntax error/);
     expect(await listed()).toBe(before);
     await applyRules([openPort, shutPort]);
@@ -278,7 +300,7 @@ describeInNamespaces('the firewall, with real sockets', () => {
     const to = { address: shutPort.address, port: 99 };
     const arrived = await receiveInside(shut, { ...to, address: '0.0.0.0' }, stack);
     await sendInside(open, { ...to, text: 'on the bridge' });
-    expect(await connectInside(open, { address: shutPort.address, port: 80 })).toBe('timeout');
+    expect(await connectInside(open, { address: shutPort.address, port: 80 })).toBe(REFUSED_AT_ONCE);
     await ipBatch(open, `route add ${shutPort.address}/32 via ${bridge.gateway}`);
     await sendInside(open, { ...to, text: 'by way of the router' });
     await sendInside(router, { ...to, text: 'from the machine itself' });

@@ -18,7 +18,7 @@ const port: NetworkPort = {
   tapName: 'bngr-1a2b3c4d5e',
   address: '10.77.0.2',
   macAddress: macAddressOf('10.77.0.2'),
-  nat: true,
+  egress: 'open',
 };
 const TABLE = 'banger_0a1b2c3d';
 const done = { ok: null };
@@ -220,12 +220,17 @@ describeInNamespaces('LinuxNetwork', () => {
   });
 
   it('removes in mode host all that is ours and nothing else, twice', async () => {
-    const rules = planRuleset(bridge, [port], {
-      tableName: TABLE,
-      nameServers: [],
-      refusedAddresses: [],
-      throughPasta: false,
-    });
+    const rules = planRuleset(
+      bridge,
+      { ports: [port], peers: [] },
+      {
+        tableName: TABLE,
+        nameServers: [],
+        gatePort: 5378,
+        refusedAddresses: [],
+        throughPasta: false,
+      },
+    );
     await runInside(name, ['nft', 'add', 'table', 'inet', 'other']);
     await ipBatch(name, 'link add other type bridge');
     expect(await drive(['ensureBridge', bridge], ['addTap', port, 'banger0'], ['applyRuleset', rules])).toEqual([

@@ -134,22 +134,27 @@ describeInNamespaces('banger’s own namespace', () => {
         tapName: 'bngr-test',
         address: '10.77.0.2',
         macAddress: macAddressOf('10.77.0.2'),
-        nat: true,
+        egress: 'open',
       };
       const tap: NetworkPort = {
         tapName: 'bngr-1a2b3c4d5e',
         address: '10.77.0.3',
         macAddress: macAddressOf('10.77.0.3'),
-        nat: false,
+        egress: 'none',
       };
       expect(await fromInside(['ensureBridge', bridge], ['addTap', tap, 'banger0'])).toEqual([done, done]);
       const guest = await joinGuest(port);
-      const rules = planRuleset(bridge, [port, tap], {
-        tableName: tableNameOf(paths.namespaceName),
-        nameServers: ['169.254.1.1'],
-        refusedAddresses: ['198.51.100.2', '203.0.113.7'],
-        throughPasta: true,
-      });
+      const rules = planRuleset(
+        bridge,
+        { ports: [port, tap], peers: [] },
+        {
+          tableName: tableNameOf(paths.namespaceName),
+          nameServers: ['169.254.1.1'],
+          gatePort: 5378,
+          refusedAddresses: ['198.51.100.2', '203.0.113.7'],
+          throughPasta: true,
+        },
+      );
       expect(await fromInside(['applyRuleset', rules], ['listTaps', 'banger0'], ['guestNameServers'])).toEqual([
         done,
         { ok: [tap.tapName] },

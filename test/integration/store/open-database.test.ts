@@ -71,6 +71,25 @@ describe('migration', () => {
     },
   );
 
+  test('turns NAT into the policy that it was', async () => {
+    const path = join(await makeTempDir(), 'state.db');
+    openDatabase(path, MIGRATIONS.slice(0, 5)).close();
+    {
+      using old = new DatabaseSync(path);
+      old.exec(`INSERT INTO images (id, name, created_at, record) VALUES ('img-1', 'base', 'now', '{}')`);
+      for (const nat of [0, 1]) {
+        old.exec(`INSERT INTO vms (id, name, image_id, image_name, cpus, memory_bytes, disk_bytes, nat, address, mac_address,
+          tap_name, host_public_key, kernel_path, ephemeral, transient, created_at, phase, engine)
+          VALUES ('vm-${nat}', 'vm-${nat}', 'img-1', 'base', 1, 1, 1, ${nat}, 'a${nat}', 'm${nat}', 't${nat}', 'k', 'k', 0, 0, 'now', 'ready', 'qemu')`);
+      }
+    }
+    using now = openDatabase(path);
+    expect(now.all('SELECT id, egress FROM vms ORDER BY id')).toEqual([
+      { id: 'vm-0', egress: 'none' },
+      { id: 'vm-1', egress: 'open' },
+    ]);
+  });
+
   test('keeps what is there, and a whole copy of it from before', async () => {
     const path = join(await makeTempDir(), 'state.db');
     {

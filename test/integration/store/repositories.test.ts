@@ -5,6 +5,7 @@ import { SqliteImageRepository } from '../../../src/adapters/store/image-reposit
 import { SqliteNameReservations } from '../../../src/adapters/store/name-reservations.ts';
 import { openDatabase } from '../../../src/adapters/store/open-database.ts';
 import { SqliteOperationRepository } from '../../../src/adapters/store/operation-repository.ts';
+import { SqlitePeerRepository } from '../../../src/adapters/store/peer-repository.ts';
 import { SqliteVmRepository } from '../../../src/adapters/store/vm-repository.ts';
 import type { AppError } from '../../../src/core/app-error.ts';
 import { imageRecord, operationRecord, vmRecord } from '../../support/records.ts';
@@ -25,6 +26,7 @@ function repositories(database: Database) {
   return {
     database,
     damaged,
+    peers: new SqlitePeerRepository(database),
     images: new SqliteImageRepository(database),
     vms: new SqliteVmRepository(database),
     names: new SqliteNameReservations(database),
@@ -137,7 +139,7 @@ describe('VMs', () => {
       macAddress: '02:62:0a:4d:00:03',
       tapName: 'bngr-0000000002',
       initrdPath: '/i',
-      nat: true,
+      egress: 'allow:192.0.2.0/24,example.org',
       ephemeral: true,
       leased: true,
       workspace: { guestPath: '/root/project', base: 'ab'.repeat(20) },
@@ -165,6 +167,42 @@ describe('VMs', () => {
     expect(vms.find('vm-0000000001')).toEqual(vmRecord({ phase: 'ready', cpus: 4 }));
     vms.delete('vm-0000000001');
     expect(() => vms.update(vmRecord())).toThrow(expect.objectContaining({ code: 'VM_NOT_FOUND' }));
+  });
+
+  test('are peers both ways, by whatever name they have, until it is taken back or one of them is gone', async () => {
+    const { images, vms, peers } = await makeStore();
+    images.insert(imageRecord());
+    for (const digit of [1, 2, 3]) {
+      vms.reserve(() =>
+        vmRecord({
+          id: `vm-000000000${digit}`,
+          name: `vm-${digit}`,
+          address: `10.77.0.${digit}`,
+          macAddress: `02:62:0a:4d:00:0${digit}`,
+          tapName: `bngr-000000000${digit}`,
+        }),
+      );
+    }
+    expect([...peers.names()]).toEqual([]);
+    peers.set('vm-0000000002', ['vm-0000000003', 'vm-0000000001', 'vm-0000000001']);
+    expect(Object.fromEntries(peers.names())).toEqual({
+      'vm-0000000001': ['vm-2'],
+      'vm-0000000002': ['vm-1', 'vm-3'],
+      'vm-0000000003': ['vm-2'],
+    });
+    expect(peers.addresses().toSorted()).toEqual([
+      ['10.77.0.1', '10.77.0.2'],
+      ['10.77.0.2', '10.77.0.3'],
+    ]);
+    vms.rename('vm-0000000002', 'other');
+    peers.set('vm-0000000003', []);
+    expect(Object.fromEntries(peers.names())).toEqual({ 'vm-0000000001': ['other'], 'vm-0000000002': ['vm-1'] });
+    vms.delete('vm-0000000001');
+    expect([...peers.names()]).toEqual([]);
+    expect(peers.addresses()).toEqual([]);
+    expect(() => peers.set('vm-0000000002', ['vm-0000000001'])).toThrow(
+      expect.objectContaining({ code: 'STORE_FAILED' }),
+    );
   });
 
   const other = { id: 'vm-2', name: 'other', address: '10.77.0.9', macAddress: '02:62:0a:4d:00:09', tapName: 'bngr-2' };

@@ -15,7 +15,7 @@ const port: NetworkPort = {
   tapName: 'bngr-1a2b3c4d5e',
   address: '10.77.0.2',
   macAddress: '02:62:0a:4d:00:02',
-  nat: false,
+  egress: 'none',
 };
 
 describe('the bridge', () => {

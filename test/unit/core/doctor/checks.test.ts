@@ -22,6 +22,17 @@ interface Ailment {
   readonly fix: string;
 }
 
+/** A table in which nothing is forwarded, with a chain that tells whose it is. */
+function droppingRuleset(chain: string): string {
+  const place = { family: 'ip', table: 'filter' };
+  return JSON.stringify({
+    nftables: [
+      { chain: { ...place, name: chain } },
+      { chain: { ...place, name: 'FORWARD', type: 'filter', hook: 'forward', prio: 0, policy: 'drop' } },
+    ],
+  });
+}
+
 const AILMENTS: readonly Ailment[] = [
   {
     what: 'another architecture',
@@ -38,6 +49,21 @@ const AILMENTS: readonly Ailment[] = [
     message: 'Running as uid 1000; this version sets up its network namespace as root',
     fix: 'sudo -i',
   },
+  ...(
+    [
+      ['DOCKER-USER', 'Docker', 'iptables -I DOCKER-USER -i banger0 -j ACCEPT && iptables -I DOCKER-USER -o banger0'],
+      ['ufw-user-forward', 'ufw', 'ufw route allow in on banger0 && ufw allow in on banger0'],
+      ['other', 'table ip filter', 'nft insert rule ip filter FORWARD iifname banger0 accept && nft insert rule'],
+    ] as const
+  ).map(([chain, owner, fix]) => ({
+    what: `rules of ${owner} stop guests in mode host`,
+    facts: { rulesetJson: droppingRuleset(chain) },
+    request: { file: { network: { mode: 'host' } } },
+    check: 'other-firewalls',
+    outcome: 'warning' as const,
+    message: `${owner} stops what they send, or the answers, in ip filter FORWARD (policy drop)`,
+    fix,
+  })),
   {
     what: 'QEMU is missing',
     facts: { programs: programsWithout('qemu-system-x86_64') },

@@ -20,6 +20,7 @@ export function healthyHost(differences: Partial<HostFacts> = {}): HostFacts {
     longestSocket: { path: '/srv/b/run/vms/vm-0000000000/qmp.sock', sizeBytes: 37, maxBytes: 107 },
     memory: { totalBytes: 16 * GIB, availableBytes: 12 * GIB },
     nameServers: ['192.0.2.53'],
+    rulesetJson: '{"nftables": []}',
     routes: [
       { destination: 'default', device: 'eth0' },
       { destination: '192.0.2.0/24', device: 'eth0' },

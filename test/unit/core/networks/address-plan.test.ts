@@ -8,7 +8,7 @@ import {
   planBridge,
   tapNameOf,
 } from '../../../../src/core/networks/address-plan.ts';
-import { formatIpv4, maskOf, parseIpv4 } from '../../../../src/core/networks/ipv4.ts';
+import { formatIpv4, maskOf, parseIpv4 } from '../../../../src/contracts/ipv4.ts';
 
 /** An interface's name with its closing NUL (netdevice(7)). */
 const IFNAMSIZ = 16;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { planAddresses } from '../../../../src/core/networks/address-plan.ts';
-import { formatIpv4, parseIpv4 } from '../../../../src/core/networks/ipv4.ts';
+import { formatIpv4, parseIpv4 } from '../../../../src/contracts/ipv4.ts';
 import { dnsAddressOf, loopbackAddressOf } from '../../../../src/core/networks/loopback-plan.ts';
 
 const INSTANCE = { cidr: '10.77.0.0/20', namespaceName: 'banger-29dd0000' };

@@ -1,17 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AppError } from '../../../../src/core/app-error.ts';
 import { NetworkService } from '../../../../src/core/networks/network-service.ts';
-import type { BridgePlan, HostNetwork, NetworkPort } from '../../../../src/core/networks/ports.ts';
+import type { BridgePlan, HostNetwork, NetworkEvents, NetworkPort } from '../../../../src/core/networks/ports.ts';
 
 const bridge: BridgePlan = { bridgeName: 'banger0', gateway: '10.77.0.1', prefixLength: 20, cidr: '10.77.0.0/20' };
 const never = new AbortController().signal;
 
-function portOf(host: number, nat = false): NetworkPort {
+function portOf(host: number, egress = 'none'): NetworkPort {
   return {
     tapName: `bngr-000000000${host}`,
     address: `10.77.0.${host}`,
     macAddress: `02:62:0a:4d:00:0${host}`,
-    nat,
+    egress,
   };
 }
 
@@ -50,6 +50,21 @@ class FakeNetwork implements HostNetwork {
       if (!this.taps.has(device)) throw new AppError('NETWORK_UNAVAILABLE', `no ${device}`);
     }
     this.guests = guests;
+    this.ruleset = ruleset;
+  }
+
+  /** Of rules nothing but the last text. */
+  ruleset = '';
+  events: NetworkEvents | undefined;
+
+  readRuleset(): Promise<string> {
+    const set = { name: 'x', table: 'banger_0a1b2c3d', elem: [this.ruleset] };
+    return Promise.resolve(JSON.stringify({ nftables: [{ set }] }));
+  }
+
+  watch(_tableName: string, events: NetworkEvents, signal: AbortSignal): Promise<void> {
+    this.events = events;
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
   }
 
   async hasBridge(bridgeName: string): Promise<boolean> {
@@ -77,12 +92,21 @@ class FakeNetwork implements HostNetwork {
   }
 }
 
-function serviceOn(network: HostNetwork, configuredDns?: string): NetworkService {
+function serviceOn(
+  network: HostNetwork,
+  configuredDns?: string,
+  more: Partial<ConstructorParameters<typeof NetworkService>[2]> = {},
+): NetworkService {
   return new NetworkService(network, bridge, {
     tableName: 'banger_0a1b2c3d',
     configuredDns,
     refusedAddresses: [],
     throughPasta: false,
+    gate: { port: 5378, open: () => Promise.resolve(), close: () => Promise.resolve() },
+    peers: () => [],
+    onChange: () => undefined,
+    log: () => undefined,
+    ...more,
   });
 }
 
@@ -323,5 +347,94 @@ describe('removeAll', () => {
     await service.attach(portOf(2), never);
     await expect(service.removeAll()).rejects.toMatchObject({ code: 'INTERNAL' });
     expect(network.calls.at(-1)).toBe('rules 10.77.0.2');
+  });
+});
+
+describe('what others do', () => {
+  it('to the rules is undone, once for all that was told meanwhile, and changes nothing where nothing is another', async () => {
+    const network = new FakeNetwork();
+    const logged: string[] = [];
+    const service = serviceOn(network, undefined, { log: (message) => void logged.push(message) });
+    await service.attach(portOf(2), never);
+    network.events?.changed();
+    await service.setEgress('nobody', 'none', never);
+    expect(network.calls.filter((call) => call.startsWith('rules'))).toHaveLength(1);
+    network.ruleset = 'flushed';
+    network.events?.changed();
+    network.events?.changed();
+    await service.setEgress('nobody', 'none', never);
+    expect(network.calls.filter((call) => call.startsWith('rules'))).toHaveLength(2);
+    expect(logged).toEqual(['the firewall rules had been changed, and are put back']);
+  });
+
+  it('to a TAP is told of, and makes the rules do without it', async () => {
+    const network = new FakeNetwork();
+    const changed: string[] = [];
+    const service = serviceOn(network, undefined, { onChange: (tapName) => void changed.push(tapName) });
+    await service.attach(portOf(2), never);
+    await service.attach(portOf(3), never);
+    network.taps.delete(portOf(2).tapName);
+    network.events?.changed();
+    await service.setEgress('nobody', 'none', never);
+    expect(changed).toEqual([portOf(2).tapName]);
+    expect(network.guests).toEqual(['10.77.0.3']);
+    expect((await service.observe(portOf(2).tapName))?.problem).toContain('was deleted');
+    expect((await service.observe(portOf(3).tapName))?.problem).toBeUndefined();
+    await service.detach(portOf(2).tapName);
+    expect(await service.observe(portOf(2).tapName)).toBeUndefined();
+  });
+});
+
+describe('egress', () => {
+  it('is changed for one that is attached, and taken back where the rules cannot be', async () => {
+    const network = new FakeNetwork();
+    const service = serviceOn(network);
+    await service.attach(portOf(2), never);
+    await service.setEgress(portOf(2).tapName, 'open', never);
+    expect(network.ruleset).toContain('set open_addresses { type ipv4_addr; elements = { 10.77.0.2 }; }');
+    network.failing.add('rules 10.77.0.2');
+    await expect(service.setEgress(portOf(2).tapName, 'none', never)).rejects.toEqual(unavailable);
+    await service.refreshPeers(never);
+    expect(network.ruleset).toContain('set open_addresses { type ipv4_addr; elements = { 10.77.0.2 }; }');
+  });
+
+  it('decides which names a guest may ask for, and where answers open a way', async () => {
+    const network = new FakeNetwork();
+    const opened: string[] = [];
+    const gate = {
+      port: 5378,
+      open: (address: string) => Promise.resolve(void opened.push(address)),
+      close: () => Promise.resolve(),
+    };
+    const service = serviceOn(network, undefined, { gate });
+    await service.attach(portOf(2, 'open'), never);
+    expect(opened).toEqual([]);
+    await service.attach(portOf(3, 'allow:example.org,*.example.net'), never);
+    expect(opened).toEqual(['10.77.0.1']);
+    const may = (name: string): boolean => service.mayAsk('10.77.0.3', name);
+    expect(['example.org', 'EXAMPLE.org', 'a.b.example.net'].map(may)).toEqual([true, true, true]);
+    expect(['a.example.org', 'example.net', 'badexample.net', ''].map(may)).toEqual([false, false, false, false]);
+    expect(service.mayAsk('10.77.0.2', 'example.org')).toBe(false);
+    expect(service.mayAsk('10.77.0.9', 'example.org')).toBe(false);
+    expect((await service.observe(portOf(3).tapName))?.lastRefused).toBe('the name ');
+    await service.close();
+  });
+
+  it('tells of refusals at most once a second for each guest', async ({ onTestFinished }) => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const network = new FakeNetwork();
+    const changed: string[] = [];
+    const service = serviceOn(network, undefined, { onChange: (tapName) => void changed.push(tapName) });
+    await service.attach(portOf(2), never);
+    for (let count = 0; count < 100; count += 1) {
+      network.events?.refused({ guest: '10.77.0.2', what: `tcp 192.0.2.7:${count}` });
+      network.events?.refused({ guest: '10.77.0.9', what: 'of nobody' });
+      vi.advanceTimersByTime(20);
+    }
+    expect(changed.length).toBeGreaterThanOrEqual(2);
+    expect(changed.length).toBeLessThanOrEqual(3);
+    expect((await service.observe(portOf(2).tapName))?.lastRefused).toBe('tcp 192.0.2.7:99');
+    await service.close();
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatIpv4, maskOf, networkOf, overlaps, parseCidr, parseIpv4 } from '../../../../src/core/networks/ipv4.ts';
+import { formatIpv4, maskOf, networkOf, overlaps, parseCidr, parseIpv4 } from '../../../src/contracts/ipv4.ts';
 
 const address = fc.integer({ min: 0, max: 0xffffffff });
 const cidr = fc.record({ address, prefixLength: fc.integer({ min: 0, max: 32 }) });
