@@ -17,12 +17,8 @@ import { startWaiters } from '../adapters/forwarder/waiters.ts';
 import { createGuestAssets } from '../adapters/guest-assets/guest-assets.ts';
 import { digestTree } from '../adapters/guest-assets/tree-digest.ts';
 import { hostUsage } from '../adapters/host-facts/process-usage.ts';
-import { HostFactsCollector } from '../adapters/host-facts/host-facts.ts';
-import { LinuxNetwork } from '../adapters/host-network/linux-network.ts';
-import { bindResolvConf, ensureNamespace, removeNamespace } from '../adapters/host-network/namespace.ts';
-import { FileResolver } from '../adapters/host-resolver/file-resolver.ts';
+import { bindResolvConf, ensureNamespace } from '../adapters/host-network/namespace.ts';
 import { createKernelInspector } from '../adapters/kernels/inspector.ts';
-import { DnsNameGate } from '../adapters/name-gate/name-gate.ts';
 import { suggestName } from '../adapters/names/name-generator.ts';
 import { createSources } from '../adapters/sources/sources.ts';
 import { createGuestShell } from '../adapters/ssh/guest-shell.ts';
@@ -30,7 +26,6 @@ import { createSshKeys } from '../adapters/ssh/keys.ts';
 import { NamedHosts } from '../adapters/ssh/named-hosts.ts';
 import { SqliteImageRepository } from '../adapters/store/image-repository.ts';
 import { SqliteNameReservations } from '../adapters/store/name-reservations.ts';
-import { MIGRATIONS } from '../adapters/store/migrations/all-migrations.ts';
 import { openDatabase } from '../adapters/store/open-database.ts';
 import { SqliteOperationRepository } from '../adapters/store/operation-repository.ts';
 import { SqlitePeerRepository } from '../adapters/store/peer-repository.ts';
@@ -40,19 +35,15 @@ import { BuildRun } from '../core/builds/build-run.ts';
 import { BuildService } from '../core/builds/build-service.ts';
 import { AGENT_BINARY } from '../core/builds/rootfs-files.ts';
 import { StepRunner } from '../core/builds/step-runner.ts';
-import type { HostInspector } from '../core/doctor/ports.ts';
 import { EventBus } from '../core/events/event-bus.ts';
 import { ImageService } from '../core/images/image-service.ts';
-import { planAddresses, planBridge } from '../core/networks/address-plan.ts';
-import { tableNameOf } from '../core/networks/firewall-plan.ts';
-import { type NetworkOptions, NetworkService } from '../core/networks/network-service.ts';
+import type { NetworkService } from '../core/networks/network-service.ts';
 import { OperationService } from '../core/operations/operation-service.ts';
 import { ExecService } from '../core/vms/exec-service.ts';
 import { GuestConnections } from '../core/vms/guest-connections.ts';
 import { HttpProbe } from '../core/publishing/http-probe.ts';
 import { PublishingService } from '../core/publishing/publishing-service.ts';
 import { VmPortsService } from '../core/publishing/vm-ports-service.ts';
-import { DnsWiring } from '../core/resolver/dns-wiring.ts';
 import { LeaseService } from '../core/vms/lease-service.ts';
 import { LiveMachines } from '../core/vms/live-machines.ts';
 import { MachineRunner } from '../core/vms/machine-runner.ts';
@@ -64,9 +55,9 @@ import { VmCreation } from '../core/vms/vm-creation.ts';
 import { VmDirectory } from '../core/vms/vm-directory.ts';
 import { VmObservation } from '../core/vms/vm-observation.ts';
 import { VmService } from '../core/vms/vm-service.ts';
-import { packageRoot } from '../host/build-id.ts';
-import { agentFiles, machineFiles, type Paths } from '../host/paths.ts';
-import { composeEngines, type Engineering } from './compose-engines.ts';
+import { machineFiles, type Paths } from '../host/paths.ts';
+import { composeEngines } from './compose-engines.ts';
+import { composeNetwork } from './compose-network.ts';
 import type { DaemonFacts } from './handlers/daemon.ts';
 import { daemonHandlers } from './handlers/daemon.ts';
 import { imageHandlers } from './handlers/images.ts';
@@ -363,60 +354,4 @@ export function compose(options: ComposeOptions): Composition {
       }
     },
   };
-}
-
-/** What `doctor` looks through; needs nothing that a daemon has made. */
-export function composeHostInspector(uid: number): HostInspector {
-  return new HostFactsCollector({ uid, knownSchemaVersion: MIGRATIONS.length });
-}
-
-/** The engines of this host with no daemon: nothing is started with them but a probe. */
-export function composeDoctorEngines(paths: Paths, config: Config): Engineering {
-  const disks = createDisks({ tempDir: paths.stagingDir });
-  return composeEngines({
-    paths,
-    config,
-    timeoutScale: 1,
-    kernels: createKernelInspector(),
-    agentPath: agentFiles(packageRoot()).program,
-    digest: (path, signal) => disks.digest(path, signal),
-    log: () => undefined,
-    onProbed: () => undefined,
-  });
-}
-
-/** `banger dns`: works on the host's files, with no daemon. */
-export function composeDnsWiring(paths: Paths, config: Config, uid: number): DnsWiring {
-  return new DnsWiring({
-    resolver: new FileResolver({ recordPath: paths.dnsRecord }),
-    instance: { cidr: config.network.cidr, namespaceName: paths.namespaceName },
-    homePath: paths.homePath,
-    isRoot: uid === 0,
-  });
-}
-
-/** Takes banger's namespace away where no guest is in it: what a daemon that could not begin has made. */
-export async function removeUnusedNamespace(paths: Paths, config: Config): Promise<void> {
-  const network = new LinuxNetwork({ mode: 'isolated', removeNamespace: () => removeNamespace({ paths }) });
-  const taps = await network.listTaps(config.network.bridge_name);
-  if (taps.length === 0) await removeNamespace({ paths });
-}
-
-function composeNetwork(
-  { paths, config, hostAddresses }: ComposeOptions,
-  domain: Pick<NetworkOptions, 'peers' | 'onChange' | 'log'>,
-): NetworkService {
-  const { mode, bridge_name: bridgeName, cidr, dns } = config.network;
-  const isolated = mode === 'isolated';
-  const place = isolated
-    ? ({ mode: 'isolated', removeNamespace: () => removeNamespace({ paths }) } as const)
-    : ({ mode: 'host' } as const);
-  return new NetworkService(new LinuxNetwork(place), planBridge(planAddresses(cidr), bridgeName), {
-    tableName: tableNameOf(paths.namespaceName),
-    configuredDns: dns,
-    refusedAddresses: isolated ? hostAddresses : [],
-    throughPasta: isolated,
-    gate: new DnsNameGate(),
-    ...domain,
-  });
 }

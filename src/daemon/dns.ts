@@ -2,7 +2,7 @@
 import { DNS_VERBS, type DnsStatus } from '../contracts/dns.ts';
 import { AppError } from '../core/app-error.ts';
 import type { Paths } from '../host/paths.ts';
-import { composeDnsWiring } from './compose.ts';
+import { composeDnsWiring } from './compose-host.ts';
 import { loadConfig } from './config.ts';
 
 /**

@@ -8,7 +8,7 @@ import { type ConfigOutcome, judgeHost } from '../core/doctor/checks.ts';
 import type { HostInspector } from '../core/doctor/ports.ts';
 import type { Paths } from '../host/paths.ts';
 import type { EngineFact } from '../core/doctor/engine-checks.ts';
-import { composeDnsWiring, composeDoctorEngines, composeHostInspector } from './compose.ts';
+import { composeDnsWiring, composeDoctorEngines, composeHostInspector } from './compose-host.ts';
 import { lookAtEngines, newestKernel } from './compose-engines.ts';
 import { loadConfig } from './config.ts';
 

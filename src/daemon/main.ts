@@ -18,14 +18,8 @@ import { buildId, packageRoot } from '../host/build-id.ts';
 import { hasCode } from '../host/error-code.ts';
 import { holdLock } from '../host/lock.ts';
 import { agentFiles, type Paths, resolvePaths } from '../host/paths.ts';
-import {
-  bindResolvConf,
-  compose,
-  type Composition,
-  ensureNamespace,
-  removeUnusedNamespace,
-  startWaiters,
-} from './compose.ts';
+import { bindResolvConf, compose, type Composition, ensureNamespace, startWaiters } from './compose.ts';
+import { removeUnusedNamespace } from './compose-network.ts';
 import { loadConfig } from './config.ts';
 import { type Log, openLog } from './log.ts';
 import { reconcile } from './reconcile.ts';
