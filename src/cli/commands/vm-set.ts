@@ -27,7 +27,7 @@ export function vmSet(command: Command, cli: Cli): void {
     .option('--egress <policy>', 'what it may reach outside, at once: none, open, or allow:HOST,NETWORK,...')
     .option(
       '--peer <vm>',
-      'a VM it may talk to, and that may talk to it, at once; repeatable: all others are so no more',
+      'a VM it may talk to, and that may talk to it, at once; repeatable, and replaces those it had',
       repeatedPeer,
     )
     .option('--no-peer', 'no VM may talk to it, at once')

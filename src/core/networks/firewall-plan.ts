@@ -141,8 +141,8 @@ function sets(ports: readonly GuardedPort[], { peers, kept }: Population, option
 }
 
 /**
- * One rule for each network, and no set of networks: such sets are filled only after the rules have changed, so that
- * for a moment at each replacement nothing would be allowed (seen on Linux 6.18).
+ * One rule for each network, and no set of networks: such a set takes none that holds another, and rules take effect in
+ * one moment with the chain they are in.
  */
 function allowedChains(ports: readonly GuardedPort[]): string[] {
   const guests = ports.filter(({ egress }) => egress.networks.length > 0);
@@ -207,8 +207,8 @@ function forwardChains(bridgeName: string): string[] {
       `limit rate ${TOLD_REFUSALS_PER_SECOND}/second meta nftrace set 1`,
     ]),
     // A refusal that is told at once: a guest must not hang in connect for two minutes.
-    // No reset: while the tables are replaced a packet may meet rules whose sets are not filled yet, and what a
-    // connection survives as an ICMP error would end it.
+    // No reset for connections: at some replacements of the tables single packets to learned addresses are refused (seen on
+    // Linux 6.18). An ICMP error a connection survives; a reset would end it.
     chain('refuse', ['jump count_refusal', 'reject with icmpx admin-prohibited']),
     chain('from_guests', [
       'meta nfproto != ipv4 drop',

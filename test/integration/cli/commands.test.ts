@@ -48,8 +48,9 @@ describe('lists', () => {
     expect(status).toBe(0);
     const lines = stdout.split('\n');
     expect(lines[0]).toMatch(/^NAME +STATE +IMAGE +ADDRESS +CPUS +MEMORY +DISK +EGRESS +CREATED$/);
-    expect(lines[1]).toMatch(/^calm-otter +running +dev +10\.77\.0\.2 +2 +1G +8G +yes +\d+ days ago$/);
+    expect(lines[1]).toMatch(/^calm-otter +running +dev +10\.77\.0\.2 +2 +1G +8G +open +\d+ days ago$/);
     expect(lines[2]).toContain(long);
+    expect(lines[2]).toMatch(/ allow +\d+ days ago$/);
   });
 
   test('JSON is the daemon’s own answer', async () => {
