@@ -65,9 +65,10 @@ export function installStub(dir: string, plan: StubPlan = {}): FirecrackerStub {
   };
 }
 
+/** The whole ones: of a line that is just being written, or a file that is just being made, nothing is said yet. */
 function readLines(path: string): string[] {
   try {
-    return readFileSync(path, 'utf8').trimEnd().split('\n');
+    return readFileSync(path, 'utf8').split('\n').slice(0, -1);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return [];
     throw error;
