@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import { errorCode } from '../../src/host/error-code.ts';
 
 const CONNECT_TIMEOUT_MS = 1_000;
+const TALK_INTERVAL_MS = 50;
 /** What `names` answers: RFC 5737, for documentation. */
 const ANSWER = [192, 0, 2, 99];
 
@@ -58,12 +59,14 @@ function connectOnce(): void {
   socket.once('error', (error) => tell(errorCode(error) ?? error.message));
 }
 
-/** Says something as often as it is answered; prints `talking` after the first answer, and how it ended. */
+/** Says something whenever it is answered, and else now and then; prints `talking` after the first answer, and how it ended. */
 function talk(): void {
   const socket = connect({ host: address, port: Number(rest[0]) });
   socket.write('ping');
   socket.once('data', () => console.log('talking'));
   socket.on('data', () => setImmediate(() => socket.write('ping')));
+  // An answer that was stopped on its way is never missed otherwise.
+  setInterval(() => socket.write('ping'), TALK_INTERVAL_MS);
   socket.once('error', (error) => console.log(errorCode(error) ?? error.message));
   socket.once('close', () => process.exit(0));
 }

@@ -207,7 +207,7 @@ function forwardChains(bridgeName: string): string[] {
       `limit rate ${TOLD_REFUSALS_PER_SECOND}/second meta nftrace set 1`,
     ]),
     // A refusal that is told at once: a guest must not hang in connect for two minutes.
-    // No reset for connections: at some replacements of the tables single packets to learned addresses are refused (seen on
+    // No reset for connections: at some replacements of the tables single packets are refused that are allowed (seen on
     // Linux 6.18). An ICMP error a connection survives; a reset would end it.
     chain('refuse', ['jump count_refusal', 'reject with icmpx admin-prohibited']),
     chain('from_guests', [

@@ -62,6 +62,7 @@ export class NetworkService implements NameGateGuests {
   #bridgeReady = false;
   #watching: AbortController | undefined;
   #checkWaits = false;
+  #isClosed = false;
   #lastChange: Promise<unknown> = Promise.resolve();
 
   constructor(network: HostNetwork, bridge: BridgePlan, options: NetworkOptions) {
@@ -246,6 +247,7 @@ export class NetworkService implements NameGateGuests {
 
   /** Watches no more and answers for no names; rules, TAPs and guests stay. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#telling.close();
     await this.#rest();
   }
@@ -271,7 +273,7 @@ export class NetworkService implements NameGateGuests {
   async #applyRules(signal: AbortSignal, forgotten?: ReadonlySet<string>): Promise<void> {
     const peers = this.#options.peers();
     const present = (): NetworkPort[] => [...this.#ports.values()].filter(({ tapName }) => !this.#lost.has(tapName));
-    if (present().some(({ egress }) => egress.startsWith('allow:'))) {
+    if (!this.#isClosed && present().some(({ egress }) => egress.startsWith('allow:'))) {
       await this.#options.gate.open(this.bridge.gateway, this);
     }
     this.#watch();
@@ -289,7 +291,8 @@ export class NetworkService implements NameGateGuests {
 
   /** Where it ends by itself, the next change of rules begins it anew: each of them replaces everything anyway. */
   #watch(): void {
-    if (this.#watching) return;
+    // A change that was under way when we were closed begins nothing anew.
+    if (this.#watching || this.#isClosed) return;
     const watching = new AbortController();
     this.#watching = watching;
     const events = { changed: () => this.#checkSoon(), refused: (refusal: Refusal) => this.#tellRefusal(refusal) };
@@ -302,7 +305,7 @@ export class NetworkService implements NameGateGuests {
 
   /** Once for whatever comes before its turn. */
   #checkSoon(): void {
-    if (this.#checkWaits) return;
+    if (this.#checkWaits || this.#isClosed) return;
     this.#checkWaits = true;
     this.#inTurn(() => {
       this.#checkWaits = false;

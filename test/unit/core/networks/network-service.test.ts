@@ -385,6 +385,23 @@ describe('what others do', () => {
   });
 });
 
+it('begins to watch nothing anew once it is closed, whatever was under way', async () => {
+  const network = new FakeNetwork();
+  const service = serviceOn(network);
+  await service.attach(portOf(2), never);
+  const { events } = network;
+  const open = Promise.withResolvers<undefined>();
+  network.gate = open.promise;
+  const detached = service.detach(portOf(2).tapName);
+  await service.close();
+  network.events = undefined;
+  events?.changed();
+  open.resolve(undefined);
+  await detached;
+  expect(network.events).toBeUndefined();
+  expect(network.guests).toEqual([]);
+});
+
 describe('egress', () => {
   it('is changed for one that is attached, and taken back where the rules cannot be', async () => {
     const network = new FakeNetwork();
