@@ -19,8 +19,11 @@ const UPLOAD_STALL_MS = 120_000;
 const CLOSE_WAIT_MS = 2_000;
 /** From the wish for a program until the guest has begun it. */
 const OPEN_TIMEOUT_MS = 30_000;
-/** A guest keeps to the window of 2 MiB that a program's outputs have together; one that sends more is cut off. */
-const MAX_UNREAD_BYTES = 4 * 2 ** 20;
+/**
+ * Of one program, before the guest is cut off. Its outputs share a window of 2 MiB, which ssh2 opens anew as soon as either
+ * has room in its own buffer: a guest that keeps to it can leave 6 MiB unread, where nobody reads the other.
+ */
+const MAX_UNREAD_BYTES = 8 * 2 ** 20;
 
 /** Unpacks below `/`; folders that exist keep their modes, and stay symlinks where they are. */
 const UNPACK: Pick<GuestCommand, 'program' | 'args'> = {
