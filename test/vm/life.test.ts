@@ -71,7 +71,7 @@ test('two VMs are restarted side by side, and what was changed holds from then o
   expect(result.changes.map(({ what, takesEffect }) => [what, takesEffect])).toEqual([
     ['cpus', 'next start'],
     ['disk', 'next start'],
-    ['nat', 'now'],
+    ['egress', 'now'],
   ]);
   expect(await show(ONE)).toMatchObject({ cpus: 2, running: { cpus: 1 }, origins: { cpus: 'flag' }, nat: true });
   const before = await Promise.all(NAMES.map((name) => inside(name, 'cat /proc/sys/kernel/random/boot_id')));
