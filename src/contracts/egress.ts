@@ -16,7 +16,7 @@ export const MAX_EGRESS_TARGETS = 64;
 const MAX_EGRESS_CHARACTERS = 20_000;
 
 const ALLOW = 'allow:';
-const EXAMPLE = `${ALLOW}deb.debian.org,192.0.2.0/24`;
+const EXAMPLE = `${ALLOW}git.example.org,192.0.2.0/24`;
 /** RFC 1123 2.1, and the underscore that names of services have. */
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const MAX_NAME_CHARACTERS = 253;

@@ -8,14 +8,14 @@ describe('readEgress', () => {
   });
 
   test('tells names from networks, in lower case, each once', () => {
-    const text = 'allow:Deb.Debian.ORG, 192.0.2.0/24,192.0.2.7,*.example.org,deb.debian.org,registry';
+    const text = 'allow:Git.Example.COM, 192.0.2.0/24,192.0.2.7,*.example.org,git.example.com,registry';
     const egress = {
       mode: 'allow',
       networks: ['192.0.2.0/24', '192.0.2.7'],
-      names: ['deb.debian.org', '*.example.org', 'registry'],
+      names: ['git.example.com', '*.example.org', 'registry'],
     };
     expect(readEgress(text)).toEqual({ egress });
-    expect(canonicalEgress(text)).toBe('allow:192.0.2.0/24,192.0.2.7,deb.debian.org,*.example.org,registry');
+    expect(canonicalEgress(text)).toBe('allow:192.0.2.0/24,192.0.2.7,git.example.com,*.example.org,registry');
     expect(readEgress(canonicalEgress(text))).toEqual({ egress });
   });
 

@@ -9,9 +9,9 @@ function queryOf(name: string, more: Packet = {}): Buffer {
 
 describe('a guest’s question', () => {
   it('is for one host name', () => {
-    expect(readQuery(queryOf('Deb.Debian.org'))).toMatchObject({
+    expect(readQuery(queryOf('Git.Example.com'))).toMatchObject({
       id: 7,
-      name: 'Deb.Debian.org',
+      name: 'Git.Example.com',
       inquiry: { payloadBytes: undefined },
     });
   });
