@@ -61,6 +61,12 @@ export interface DaemonHome extends AsyncDisposable {
   /** Waits for the event that is looked for. Fails where the operation ends before. */
   seen(operation: Operation, isIt: (event: OperationEvent) => boolean): Promise<OperationEvent>;
   ended(operation: Pick<Operation, 'id'>): Promise<Operation>;
+  /**
+   * Starts the daemon, gives it the image `tiny`, and lets it have had a VM already, the first of which makes the network.
+   *
+   * @returns the state that every test begins from, and must come back to.
+   */
+  begin(): Promise<HostState>;
   state(): Promise<HostState>;
   /** Everything is again as it was; what has just been killed is given time to go. */
   expectState(before: HostState): Promise<void>;
@@ -115,6 +121,11 @@ export async function makeDaemonHome(options: DaemonHomeOptions = {}): Promise<D
     throw new Error(`operation ${operation.id} has no end`);
   };
 
+  const perform = async (...[name, input]: OperationCall): Promise<Operation> => {
+    const started: unknown = await client.call(name, input as CallInput<typeof name>);
+    return ended(started as Operation);
+  };
+
   return {
     dir,
     paths,
@@ -131,10 +142,7 @@ export async function makeDaemonHome(options: DaemonHomeOptions = {}): Promise<D
       process.kill(pid, 'SIGKILL');
       while (isRunning(pid)) await delay(5);
     },
-    async perform(...[name, input]) {
-      const started: unknown = await client.call(name, input as CallInput<typeof name>);
-      return ended(started as Operation);
-    },
+    perform,
     async seen(operation, isIt) {
       for await (const event of events(operation)) {
         if (isIt(event)) return event;
@@ -143,6 +151,13 @@ export async function makeDaemonHome(options: DaemonHomeOptions = {}): Promise<D
       throw new Error('the stream of events ended');
     },
     ended,
+    async begin() {
+      await start();
+      await perform('imageRegister', { params: { name: 'tiny' }, body: image });
+      await perform('vmCreate', { body: { name: 'first', image: 'tiny' } });
+      await perform('vmDelete', { params: { name: 'first' } });
+      return hostState(paths);
+    },
     state: () => hostState(paths),
     async expectState(before) {
       await settle(paths, (now) => expect(now).toEqual(before));

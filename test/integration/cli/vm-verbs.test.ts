@@ -97,11 +97,7 @@ let before: HostState;
 beforeAll(async () => {
   if (process.getuid?.() !== 0) return;
   home = await makeDaemonHome();
-  await home.start();
-  await home.perform('imageRegister', { params: { name: 'tiny' }, body: home.image });
-  await home.perform('vmCreate', { body: { name: 'first', image: 'tiny' } });
-  await home.perform('vmDelete', { params: { name: 'first' } });
-  before = await home.state();
+  before = await home.begin();
   await writeFile(join(home.dir, 'FILE'), 'content');
 });
 

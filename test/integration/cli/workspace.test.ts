@@ -19,11 +19,7 @@ let repo: TestRepository;
 beforeAll(async () => {
   if (process.getuid?.() !== 0) return;
   home = await makeDaemonHome({ timeoutScale: TIMEOUT_SCALE });
-  await home.start();
-  await home.perform('imageRegister', { params: { name: 'tiny' }, body: home.image });
-  await home.perform('vmCreate', { body: { name: 'first', image: 'tiny' } });
-  await home.perform('vmDelete', { params: { name: 'first' } });
-  before = await home.state();
+  before = await home.begin();
 });
 
 afterAll(async () => {

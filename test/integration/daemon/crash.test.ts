@@ -16,11 +16,7 @@ beforeAll(async () => {
   if (process.getuid?.() !== 0) return;
   home = await makeDaemonHome();
   qemuScript = await readFile(home.qemu.path, 'utf8');
-  await home.start();
-  await home.perform('imageRegister', { params: { name: 'tiny' }, body: home.image });
-  await home.perform('vmCreate', { body: { name: 'first', image: 'tiny' } });
-  await home.perform('vmDelete', { params: { name: 'first' } });
-  before = await home.state();
+  before = await home.begin();
 });
 
 afterAll(async () => {
